@@ -1,0 +1,1 @@
+"""Buildroots: mock, its configuration, its logs and what is installed in them."""

@@ -1,0 +1,1 @@
+"""Options: one row each, and how the configuration file is read."""

@@ -1,0 +1,1 @@
+"""The running daemon: loop, admission, schedule, supervision and housekeeping."""

@@ -1,0 +1,1 @@
+"""How tasks reach this host: one module per hub protocol."""

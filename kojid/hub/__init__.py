@@ -1,0 +1,1 @@
+"""The only floor that speaks to the hub: session, calls, uploads, certificates."""

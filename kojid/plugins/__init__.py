@@ -1,0 +1,1 @@
+"""Third-party handlers and callbacks: how they are found and the names they may import."""

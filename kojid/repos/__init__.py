@@ -1,0 +1,1 @@
+"""Package repositories: createrepo, merging external ones, origins."""

@@ -1,0 +1,1 @@
+"""Where sources come from: source packages, spec files and version control."""

@@ -1,0 +1,1 @@
+"""Task methods: one module per family, their registry and base class."""

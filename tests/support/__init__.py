@@ -1,0 +1,16 @@
+"""Fakes and helpers that tests share: the one place for them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kojid.config.options import Options
+
+
+def options(**overrides: Any) -> Options:
+    """Settings as the loader makes them: every default, a hub and a volume, and what the test says."""
+    values: dict[str, Any] = {"server": "https://127.0.0.1:1/kojihub", "topurl": "http://127.0.0.1:1/kojifiles"}
+    values.update(overrides)
+    made = Options(values)
+    made.split_topurl()
+    return made
