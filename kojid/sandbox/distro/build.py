@@ -6,26 +6,24 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from kojid.sandbox.distro.errors import DistributionError, MissingPackages
 
 
-def _environment(home: Path, epoch: int) -> Dict[str, str]:
+def _environment(home: Path) -> Dict[str, str]:
     """A home of its own, so that the caller's ~/.rpmmacros and ~/.rpmdb play no part."""
-    stamp = {"SOURCE_DATE_EPOCH": str(epoch)} if epoch else {}
-    return {**os.environ, "HOME": str(home), "LC_ALL": "C.UTF-8", "TZ": "UTC", **stamp}
+    return {**os.environ, "HOME": str(home), "LC_ALL": "C.UTF-8", "TZ": "UTC"}
 
 
-def rpmbuild(spec: Path, top: Path, definitions: Dict[str, str], mode: str = "-ba", epoch: int = 0) -> List[Path]:
+def rpmbuild(spec: Path, top: Path, mode: str, environment: Optional[Dict[str, str]] = None) -> List[Path]:
     """Builds a spec file below `top` and returns the rpms it made, sources included.
 
     Args:
         spec: the spec file.
         top: rpmbuild's topdir.
-        definitions: macros.
         mode: `-ba`, `-bb` or `-bs`.
-        epoch: the build time to write, in seconds since 1970, where the spec file asks for it; 0: none.
+        environment: variables for the spec file's scripts.
 
     Raises:
         MissingPackages: rpmbuild is not on this machine.
@@ -35,10 +33,8 @@ def rpmbuild(spec: Path, top: Path, definitions: Dict[str, str], mode: str = "-b
         raise MissingPackages(["rpm"])
     top.mkdir(parents=True, exist_ok=True)
     command = ["rpmbuild", mode, "--nodeps", "--define", f"_topdir {top}", "--define", f"_tmppath {top}"]
-    for name, value in definitions.items():
-        command += ["--define", f"{name} {value}"]
     done = subprocess.run([*command, str(spec)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False,
-                          env=_environment(top, epoch), errors="replace", encoding="utf-8")  # fmt: skip
+                          env={**_environment(top), **(environment or {})}, errors="replace", encoding="utf-8")  # fmt: skip
     if done.returncode:
         tail = "\n".join(done.stdout.splitlines()[-15:])
         raise DistributionError(f"rpmbuild {mode} {spec.name} failed with status {done.returncode}:\n{tail}")

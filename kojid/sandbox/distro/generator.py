@@ -81,7 +81,8 @@ def _make_anew(out: Path, chosen: Sequence[Package], digest: str, compiler: bool
         spec_file = Path(scratch) / f"{spec.SOURCE_NAME}.spec"
         spec_file.write_text(text)
         os.utime(spec_file, (stage.newest, stage.newest))
-        built = build.rpmbuild(spec_file, Path(scratch) / "build", {"stage": str(stage.root)}, epoch=stage.newest)
+        variables = {"SANDBOX_STAGE": str(stage.root), "SOURCE_DATE_EPOCH": str(stage.newest)}
+        built = build.rpmbuild(spec_file, Path(scratch) / "build", "-ba", variables)
         return _publish(out, built, digest, groups.package_groups([p.name for p in packages], compiler=compiler))
 
 

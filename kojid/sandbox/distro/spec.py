@@ -11,7 +11,8 @@ from kojid.sandbox.distro.staging import Staged
 SOURCE_NAME = "sandbox-distribution"
 
 _HEAD = """\
-# Written by kojid's sandbox from the machine's own Debian packages. `stage` is the tree that holds their files.
+# Written by kojid's sandbox from the machine's own Debian packages. SANDBOX_STAGE is the tree
+# that holds their files; as macros, it and the build root would make every source package differ.
 %global debug_package %{{nil}}
 %global __os_install_post %{{nil}}
 %global _build_id_links none
@@ -35,8 +36,8 @@ sandbox and is no distribution to install.
 
 {packages}
 %install
-mkdir -p %{{buildroot}}
-cp -al %{{stage}}/. %{{buildroot}}/
+mkdir -p "$RPM_BUILD_ROOT"
+cp -al "$SANDBOX_STAGE"/. "$RPM_BUILD_ROOT"/
 
 {files}"""
 
@@ -99,7 +100,7 @@ def _files(package: RpmPackage) -> str:
 
 
 def spec_text(version: str, release: str, packages: Sequence[RpmPackage]) -> str:
-    """The whole spec file; build it with `rpmbuild --define "stage DIR"`."""
+    """The whole spec file; build it with SANDBOX_STAGE=DIR in the environment."""
     return _HEAD.format(name=SOURCE_NAME, version=version, release=release,
                         packages=_joined(map(_preamble, packages)), files=_joined(map(_files, packages)))  # fmt: skip
 
