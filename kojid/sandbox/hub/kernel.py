@@ -39,6 +39,20 @@ class Method:
 
 METHODS: Dict[str, Method] = {}
 
+#: Calls that may be made again with the number of a call whose reply was lost (contract 3.4).
+RETRY_ALLOWED = frozenset(
+    {
+        "host.taskWait",
+        "host.taskUnwait",
+        "host.taskSetWait",
+        "host.updateHost",
+        "host.setBuildRootState",
+        "repoExpire",
+        "repoDelete",
+        "repoProblem",
+    }
+)
+
 
 def export(name: str, *, reads: bool = False, own_transactions: bool = False) -> Callable[[Function], Function]:
     """Register a function as a method of the hub.
@@ -93,8 +107,24 @@ class Session:
     master: Optional[int] = None
     expired: bool = False
     permissions: Sequence[str] = ()
+    _noted: bool = False
     callnum: Optional[int] = None
-    locked_out: bool = False
+
+    def note_call(self, db: Database, method: str) -> None:
+        """Keep the call's number with what the call wrote: one that changed nothing can be made again.
+
+        Raises:
+            koji.RetryError: the same call, sent a second time, was faster (contract 3.4).
+        """
+        if self.callnum is None:
+            return
+        known = "callnum IS NULL OR callnum < :callnum"
+        if self._noted or method in RETRY_ALLOWED:
+            known = "1"
+        sql = f"UPDATE sessions SET callnum = :callnum WHERE id = :id AND ({known})"
+        if not db.execute(sql, {"callnum": self.callnum, "id": self.id}).rowcount:
+            raise koji.RetryError(f"call {self.callnum} (method {method}) of session {self.id} was made already")
+        self._noted = True
 
 
 @dataclass
@@ -215,9 +245,9 @@ class Kernel:
         Raises:
             koji.GenericError: or a class of its family; see `fault` for what else can come out.
         """
-        from kojid.sandbox.hub import sessions
+        from kojid.sandbox.hub.sessions import recognize
 
-        session = sessions.recognize(self, request, name)
+        session = recognize(self, request, name)
         return self.perform(request, session, name, params)
 
     def perform(self, request: Request, session: Optional[Session], name: str, params: Sequence[Any]) -> Any:
@@ -238,9 +268,8 @@ class Kernel:
         with self.store.reading() if reads else self.store.writing() as db:
             ctx = Context(db, session, self.settings, self, request, method)
             yield ctx
-            if db.changed and session is not None and session.callnum is not None:
-                # Kept with what the call wrote: a call that changed nothing can be made again (contract 3.4).
-                db.update("sessions", {"id": session.id}, callnum=session.callnum)
+            if session is not None and db.changed:
+                session.note_call(db, method)
         for action in ctx._afterwards:
             action()
 
