@@ -1,0 +1,61 @@
+"""The few system calls that Python has no function for, called through the C library."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Optional, Union
+
+PR_SET_NAME = 15
+PR_SET_CHILD_SUBREAPER = 36
+MNT_DETACH = 2
+UMOUNT_NOFOLLOW = 8
+RESOLVE_NO_XDEV = 0x01
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_NO_SYMLINKS = 0x04
+RESOLVE_BENEATH = 0x08
+_SYS_OPENAT2 = 437  # the same number on every architecture that Linux knows
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = [("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64)]
+
+
+def _failed(subject: Optional[str] = None) -> OSError:
+    number = ctypes.get_errno()
+    return OSError(number, os.strerror(number), subject)
+
+
+def prctl(option: int, argument: Union[int, bytes]) -> None:
+    """Set an attribute of the calling process. Raises OSError."""
+    value: Union[ctypes.c_ulong, ctypes.c_char_p]
+    value = ctypes.c_char_p(argument) if isinstance(argument, bytes) else ctypes.c_ulong(argument)
+    nought = ctypes.c_ulong(0)
+    if _libc.prctl(ctypes.c_int(option), value, nought, nought, nought) != 0:
+        raise _failed()
+
+
+def umount2(target: str, flags: int) -> None:
+    """Take a mount away. Raises OSError naming the target."""
+    if _libc.umount2(ctypes.c_char_p(os.fsencode(target)), ctypes.c_int(flags)) != 0:
+        raise _failed(target)
+
+
+def openat2(directory: int, path: str, flags: int, resolve: int) -> int:
+    """Open a path relative to a directory's descriptor under the rules of `resolve`; returns a descriptor.
+
+    Raises OSError; its errno is ENOSYS on kernels before 5.6, EPERM under some container filters.
+    """
+    how = _OpenHow(flags=flags | os.O_CLOEXEC, mode=0, resolve=resolve)
+    descriptor = _libc.syscall(
+        ctypes.c_long(_SYS_OPENAT2),
+        ctypes.c_int(directory),
+        ctypes.c_char_p(os.fsencode(path)),
+        ctypes.byref(how),
+        ctypes.c_size_t(ctypes.sizeof(how)),
+    )
+    if descriptor < 0:
+        raise _failed(path)
+    return int(descriptor)
