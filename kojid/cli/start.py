@@ -1,0 +1,108 @@
+"""The daemon's start: configuration, log, login, lock, and then the loop (contract 1.3)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import sys
+from pathlib import Path
+from typing import List
+
+import koji
+
+from kojid import __version__
+from kojid.cli import arguments, logsetup
+from kojid.cli.arguments import Invocation
+from kojid.config import loader
+from kojid.config.options import BY_NAME, Options
+from kojid.daemon.daemon import Daemon
+from kojid.errors import ConfigError, KojidError, explain
+from kojid.hub import session as hub
+from kojid.system import background
+
+_log = logging.getLogger("koji.build")
+
+
+def start(argv: List[str]) -> int:
+    """Run the daemon with these command-line arguments; returns the exit status (contract 1.5)."""
+    invocation = arguments.parse(argv)
+    try:
+        options = _configure(invocation)
+        _prepare(options)
+    except KojidError as error:
+        return _refuse(error)
+    try:
+        return _run(invocation, options)
+    except KojidError as error:
+        return _refuse(error, logged=True)
+
+
+def _configure(invocation: Invocation) -> Options:
+    """Read the configuration and set up the log as it says."""
+    loaded = loader.load(invocation.config, invocation.overrides)
+    options = loaded.options
+    options.debug_xmlrpc = invocation.debug_xmlrpc
+    logsetup.log_to_file(options.log_file)
+    logsetup.set_levels(options, verbose=invocation.verbose, debug=invocation.debug, debug_task=invocation.debug_task)
+    if invocation.foreground:
+        logsetup.log_to_stderr()
+    if options.admin_emails:
+        logsetup.mail_errors(options.admin_emails)
+    for warning in [*loaded.warnings, *invocation.warnings]:
+        _log.warning("%s", warning)
+        if not invocation.foreground:
+            print(f"kojid: warning: {warning}", file=sys.stderr)
+    return options
+
+
+def _prepare(options: Options) -> None:
+    """Make the working directory, and tell the koji library where the volume is (contract 1.3, side effects)."""
+    try:
+        Path(options.workdir).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"the workdir {options.workdir} cannot be made: {error.strerror}", "set workdir to a place that is writable"
+        ) from error
+    koji.BASEDIR = options.topdir
+    koji.pathinfo.topdir = options.topdir
+
+
+def _run(invocation: Invocation, options: Options) -> int:
+    session = hub.login(options)
+    hub.take_lock(session, force=invocation.force_lock)
+    if session.echo("OK") != ["OK"]:
+        raise KojidError(f"{options.server} does not answer as a hub does", "check the server option")
+    if invocation.foreground and invocation.skip_main:
+        session.logout()
+        return 0
+    if not invocation.foreground:
+        background.detach()
+    _apply_limits(options)
+    _log.info("kojid %s on hub %s", __version__, options.server)
+    return Daemon(session, options, sys.argv, detached=not invocation.foreground).run()
+
+
+def _apply_limits(options: Options) -> None:
+    """Apply the RLIMIT_ options, a warning each; one that can't be applied is skipped (contract 1.9)."""
+    for name, value in loader.limits(options).items():
+        number = getattr(resource, name)
+        words = [int(word) for word in value.split()]
+        soft, hard = (words[0], words[1]) if len(words) > 1 else (words[0], resource.getrlimit(number)[1])
+        try:
+            resource.setrlimit(number, (soft, hard))
+        except (OSError, ValueError) as error:
+            _log.error("the limit %s could not be set to %s: %s", name, value, explain(error))
+        else:
+            _log.warning("Setting resource limit %s to %s %s", name, soft, hard)
+
+
+def _refuse(error: KojidError, *, logged: bool = False) -> int:
+    """Tell why the daemon does not start, on stderr and in the log."""
+    print(f"kojid: {error}", file=sys.stderr)
+    if not logged and not logging.getLogger("koji").handlers:
+        logsetup.log_to_file(os.environ.get("KOJID_LOG_FILE") or BY_NAME["log_file"].default)
+    for handler in logging.getLogger("koji").handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(_log.makeRecord(_log.name, logging.ERROR, "", 0, "%s", (error,), None))
+    return error.exit_status
