@@ -30,7 +30,7 @@ def ordering(opts: QueryOpts, columns: Iterable[str], default: str = "id") -> st
     parts: List[str] = []
     for item in str(opts.get("order") or default).split(","):
         name = item.strip()
-        direction = "DESC" if name.startswith("-") else "ASC"
+        direction = "DESC NULLS FIRST" if name.startswith("-") else "ASC NULLS LAST"
         name = name.lstrip("-")
         if name not in allowed:
             raise koji.GenericError(f"Invalid order: {name}")
@@ -46,7 +46,7 @@ def apply(rows: List[Row], opts: QueryOpts) -> Any:
     """Order and cut a finished list as queryOpts say; `countOnly` gives the number that is left.
 
     Args:
-        rows: dicts; missing values sort first.
+        rows: dicts; a value that is None counts as greater than all others, as in a hub's database.
     """
     opts = opts or {}
     for item in reversed([part.strip() for part in str(opts.get("order") or "").split(",") if part.strip()]):
@@ -61,7 +61,7 @@ def apply(rows: List[Row], opts: QueryOpts) -> Any:
 
 
 def _sortable(value: Any) -> Tuple[bool, Any]:
-    return (value is not None, value if value is not None else 0)
+    return (value is None, 0 if value is None else value)
 
 
 def name_or_id(info: NameOrId, table: str = "") -> Tuple[str, Any]:
