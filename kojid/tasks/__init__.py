@@ -1,1 +1,1 @@
-"""Task methods: one module per family, their registry and base class."""
+"""Task handlers: one module a family of methods, the base that all share, the registry of what is built in."""

@@ -1,0 +1,272 @@
+"""What task handlers talk to, small and in memory: a hub that answers from a script, buildroots, uploads.
+
+`ScriptedSession` records every call in order, so that a test can hold a handler against the call sequences recorded
+from a real builder (`tests/data/sequences`).
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, Optional, Tuple, Union
+
+import koji.tasks
+import pytest
+
+from kojid.config.options import Options
+from tests.support import options
+
+SEQUENCES = Path(__file__).parents[1] / "data" / "sequences"
+
+TASK = {"id": 305, "owner": 1, "method": "build", "arch": "noarch", "parent": None, "host_id": 1, "channel_id": 9}
+TARGET = {
+    "id": 1,
+    "name": "demo",
+    "build_tag": 2,
+    "build_tag_name": "demo-build",
+    "dest_tag": 1,
+    "dest_tag_name": "demo",
+}
+TAG = {"id": 2, "name": "demo-build", "arches": "x86_64", "extra": {}, "locked": False}
+HOST = {"id": 1, "name": "builder1", "arches": "x86_64", "capacity": 4.0}
+REPO = {
+    "id": 4,
+    "create_event": 186,
+    "create_ts": 1795376040.2,
+    "tag_id": 2,
+    "tag_name": "demo-build",
+    "state": 1,
+    "opts": {"src": False, "maven": False, "debuginfo": False, "separate_src": False},
+}
+
+
+class ScriptedSession:
+    """A hub session whose answers a test gives by method name.
+
+    An answer is a value, an exception to raise, a function to call with the call's arguments, or an iterator whose
+    next item is used. A method without an answer fails the test.
+
+    Args:
+        answers: the answers; keyword names cannot have dots, so `host_taskWait` stands for `host.taskWait` too.
+    """
+
+    def __init__(self, answers: Optional[Dict[str, Any]] = None, **more: Any) -> None:
+        self.answers: Dict[str, Any] = {**(answers or {})}
+        self.answers.update({re.sub("^(host|repo)_", r"\1.", name): answer for name, answer in more.items()})
+        self.calls: List[Tuple[str, Tuple[Any, ...], Dict[str, Any]]] = []
+
+    def __getattr__(self, name: str) -> _Method:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return _Method(self, name)
+
+    def call(self, name: str, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
+        self.calls.append((name, args, kwargs))
+        assert name in self.answers, f"unexpected call {name}{args}{kwargs}"
+        answer = self.answers[name]
+        if isinstance(answer, Iterator):
+            answer = next(answer)
+        if callable(answer) and not isinstance(answer, BaseException):
+            answer = answer(*args, **kwargs)
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def names(self) -> List[str]:
+        """The methods called, in order."""
+        return [name for name, _args, _kwargs in self.calls]
+
+    def arguments(self, name: str) -> List[Tuple[Tuple[Any, ...], Dict[str, Any]]]:
+        """With what a method was called, each time."""
+        return [(args, kwargs) for called, args, kwargs in self.calls if called == name]
+
+
+class _Method:
+    def __init__(self, session: ScriptedSession, name: str) -> None:
+        self._session = session
+        self._name = name
+
+    def __getattr__(self, name: str) -> _Method:
+        return _Method(self._session, f"{self._name}.{name}")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._session.call(self._name, args, kwargs)
+
+
+class Subtasks:
+    """The hub's side of subtasks: each ends at once, with the result that the test gives for its label.
+
+    Args:
+        results: label to result; an exception is raised when the results are fetched.
+    """
+
+    def __init__(self, results: Dict[str, Any], first_id: int = 900) -> None:
+        self.results = results
+        self.first_id = first_id
+        self.spawned: List[Dict[str, Any]] = []
+
+    def answers(self) -> Dict[str, Any]:
+        return {
+            "host.subtask": self.subtask,
+            "host.taskSetWait": None,
+            "host.taskWait": lambda _task: [self.ids(), []],
+            "host.taskWaitResults": self.wait_results,
+        }
+
+    def ids(self) -> List[int]:
+        return [self.first_id + number for number in range(len(self.spawned))]
+
+    def subtask(self, **request: Any) -> int:
+        self.spawned.append(request)
+        return self.first_id + len(self.spawned) - 1
+
+    def wait_results(self, _task: int, ids: List[int], canfail: Any = None) -> List[List[Any]]:
+        pairs = []
+        for task_id in ids:
+            result = self.results[self.spawned[task_id - self.first_id]["label"]]
+            if isinstance(result, BaseException):
+                raise result
+            pairs.append([task_id, result])
+        return pairs
+
+
+class FakeBuildRoot:
+    """A buildroot without a chroot: its calls are recorded, its results are files that the test has put there.
+
+    A test subclasses it, or sets `rpms` (name to path of a package) and `fail` (method name to exception).
+    """
+
+    rpms: ClassVar[Dict[str, Path]] = {}
+    fail: ClassVar[Dict[str, BaseException]] = {}
+    made: ClassVar[List[FakeBuildRoot]] = []
+
+    def __init__(self, session: Any, opts: Options, tag: int, arch: str, task_id: int, **more: Any) -> None:
+        self.session = session
+        self.tag, self.br_arch, self.task_id, self.more = tag, arch, task_id, more
+        self.id = 16
+        self.workdir: Optional[str] = None
+        self.logs = {"root.log", "build.log"}
+        self.calls: List[Tuple[Any, ...]] = []
+        self.expired = 0
+        self.top = Path(opts.mockdir) / "demo-build-16-4"
+        (self.top / "result").mkdir(parents=True)
+        (self.top / "root").mkdir()
+        type(self).made.append(self)
+
+    def rootdir(self) -> str:
+        return str(self.top / "root")
+
+    def resultdir(self) -> str:
+        return str(self.top / "result")
+
+    def tmpdir(self, within: bool = False) -> str:
+        return "/chroot_tmpdir" if within else f"{self.rootdir()}/chroot_tmpdir"
+
+    def getUploadPath(self) -> str:
+        return str(koji.pathinfo.taskrelpath(self.task_id))
+
+    def init(self) -> None:
+        self._call("init")
+
+    def build(self, srpm: str, arch: Optional[str] = None) -> None:
+        self._call("build", srpm, arch)
+        self._leave_results()
+
+    def rebuild_srpm(self, srpm: str) -> None:
+        self._call("rebuild_srpm", srpm)
+        self._leave_results()
+
+    def expire(self) -> None:
+        self.expired += 1
+
+    def _call(self, name: str, *args: Any) -> None:
+        self.calls.append((name, *args))
+        if name in self.fail:
+            raise self.fail[name]
+
+    def _leave_results(self) -> None:
+        for name, path in self.rpms.items():
+            Path(self.resultdir(), name).write_bytes(path.read_bytes())
+
+
+class FakeUploader:
+    """Takes uploads and keeps them: `FakeUploader.files` maps the hub's path to the content."""
+
+    files: ClassVar[Dict[str, bytes]] = {}
+
+    def __init__(self, session: Any, upload_dir: str, *, volume: Optional[str] = None, blocksize: int = 0) -> None:
+        self.upload_dir = upload_dir
+
+    def file(self, source: Union[str, Path, BinaryIO], name: str, *, subdir: str = "") -> str:
+        content = Path(source).read_bytes() if isinstance(source, (str, Path)) else source.read()
+        path = "/".join(part for part in (self.upload_dir, subdir, name) if part)
+        type(self).files[path] = content
+        return path
+
+
+def task_options(tmp_path: Path, **overrides: Any) -> Options:
+    """Options whose directories are the test's own."""
+    for name in ("work", "mock", "top"):
+        (tmp_path / name).mkdir(exist_ok=True)
+    paths = {"workdir": str(tmp_path / "work"), "mockdir": str(tmp_path / "mock"), "topdir": str(tmp_path / "top")}
+    return options(**{**paths, "topurl": None, **overrides})
+
+
+def make_handler(cls: Any, method: str, params: List[Any], session: Any, opts: Any, task_id: int = 305) -> Any:
+    """A handler as the daemon makes it, with a working directory."""
+    handler = cls(task_id, method, params, session, opts)
+    handler.createWorkdir()
+    return handler
+
+
+def sequence(name: str) -> List[str]:
+    """A recorded sequence of calls, "call x3" unfolded; from a file of `tests/data/sequences`."""
+    calls: List[str] = []
+    for word in (SEQUENCES / f"{name}.txt").read_text(encoding="utf-8").split(">"):
+        parts = word.split()
+        times = int(parts[1][1:]) if len(parts) > 1 and re.fullmatch(r"x\d+", parts[1]) else 1
+        calls += [parts[0]] * times
+    return calls
+
+
+SPEC = """
+Name: {name}
+Version: 1.0
+Release: 1
+Summary: A test package
+License: MIT
+{tags}
+%description
+A test package.
+%files
+%package data
+Summary: Data
+{data_arch}
+%description data
+Data.
+%files data
+"""
+
+
+def make_packages(directory: Path, name: str = "hello", tags: str = "", *, source_only: bool = True) -> Dict[str, Path]:
+    """Real packages by file name, made with rpmbuild; skips the test where there is none.
+
+    Args:
+        directory: where to build them.
+        name: the package's name.
+        tags: more lines of the spec's head.
+        source_only: leave out the binary packages (one of the builder's arch and one noarch).
+    """
+    if shutil.which("rpmbuild") is None:
+        pytest.skip("needs rpmbuild")
+    directory.mkdir(parents=True, exist_ok=True)
+    spec = directory / f"{name}.spec"
+    data_arch = "" if "BuildArch" in tags else "BuildArch: noarch"
+    spec.write_text(SPEC.format(name=name, tags=tags, data_arch=data_arch), encoding="utf-8")
+    command = ["rpmbuild", "-bs" if source_only else "-ba", "--define", f"_topdir {directory}", "--nodeps", str(spec)]
+    for tag in ("packager", "vendor", "distribution"):
+        command += ["--define", f"{tag} Koji"]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return {path.name: path for path in directory.glob("**/*.rpm")}
