@@ -1,0 +1,170 @@
+"""What a failed mock call means: the sentence of contract 7.10, the log that holds the cause, and its last lines.
+
+Clients and the web interface show the sentence as it is, so its form is the contract's. Which log it names is decided
+by what the logs hold and not by the exit status alone, which says little (contract 11, item 51).
+
+Host or package? Mock's own status 2 (no privilege), 3 (no valid configuration, which for ours means the host's part
+of it), 60 (root locked) and 80 (no namespaces) are this host's trouble, and so is 5 (bad command line) unless a spec
+file is involved, since mock gives the same for a spec that is missing. A command run in the chroot has statuses of its
+own, so there none is held against the host. Everything else, package manager trouble (30) included, is a fault of the
+package or its tag: another host would meet it again.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass
+from typing import BinaryIO, Callable, Dict, List, NoReturn, Tuple, Type, Union
+
+import koji
+
+from kojid.buildroot.mock import OUTPUT_LOG
+from kojid.errors import BuildFailed, BuildrootFailed, HostFault
+from kojid.system.files import tail_lines
+from kojid.system.process import ExitStatus
+
+logger = logging.getLogger("koji.build.buildroot")
+
+#: Opens a log by its name; raises OSError or koji.GenericError when there is none to be read.
+OpenLog = Callable[[str], BinaryIO]
+
+BUILD_LOG, ROOT_LOG = "build.log", "root.log"
+QUOTED_LINES = 20
+_LOOK_AT = 512 * 1024  # bytes at a log's end that are searched for lines that say something
+_LOOK_AT_LINES = 4000
+
+_HOST_STATUS = {2, 3, 60, 80}
+_BAD_COMMAND_LINE = 5
+_RPMBUILD_STATUS = {1, 10, 11}
+_COMMAND_LINE_STATUS = {2, 3, _BAD_COMMAND_LINE, 50, 60, 80}
+
+# What mock writes about its own doings says nothing about why something failed.
+_NOISE = re.compile(
+    r"^\s*$|^Mock Version:|^(INFO|Start|Finish)(\s|:)"
+    r"|^(DEBUG|TRACE|INFO) \S+:\s+(child environment|Executing command|Child return code|ENTER|LEAVE|kill orphans"
+    r"|remove tree|ensuring that dir|touching file|creating dir|unlink|Unsharing|Setting up|rootdir =|resultdir =|\s*$)"
+    r"|^(DEBUG \S+:\s+)?(Child return code was|child environment|Executing command)"
+    r"|^(DEBUG|TRACE|INFO|ERROR) \S*backend|^\s*File \".*/mockbuild/|^\s*File \".*/mock\.py\""
+)
+# From here on mock's build.log holds its own traceback.
+_TRACEBACK = re.compile(r"^EXCEPTION: |^Traceback \(most recent call last\):")
+
+
+@dataclass(frozen=True)
+class Step:
+    """What mock was to do.
+
+    Args:
+        sentence: how the failure text begins.
+        error: whose fault a failure is.
+        in_chroot: it ran a command in the chroot, so that the exit status is that command's.
+        rpmbuild: rpmbuild takes part, with its output in build.log.
+        spec: a spec file was given, whose absence mock reports like a bad command line.
+        logs: where to look for the cause when the status says nothing else.
+    """
+
+    sentence: str
+    error: Type[Union[BuildFailed, BuildrootFailed]]
+    in_chroot: bool = False
+    rpmbuild: bool = False
+    spec: bool = False
+    logs: Tuple[str, ...] = (ROOT_LOG, OUTPUT_LOG)
+
+
+INIT = Step("could not init mock buildroot", BuildrootFailed)
+REBUILD = Step("error building package", BuildFailed, rpmbuild=True)
+BUILD_SRPM = Step("error building srpm", BuildFailed, rpmbuild=True, spec=True)
+REBUILD_SRPM = Step("error building srpm", BuildFailed, in_chroot=True)
+SOURCES = Step("error retrieving sources", BuildFailed, in_chroot=True)
+INSTALL = Step("error installing packages", BuildrootFailed, logs=(OUTPUT_LOG, ROOT_LOG))
+
+
+def fail(step: Step, status: ExitStatus, logs: Evidence, detail: str = "") -> NoReturn:
+    """Raise what a failed mock call means.
+
+    Args:
+        step: what it was to do.
+        status: how mock ended.
+        logs: the logs of the buildroot.
+        detail: put after the sentence's beginning, as " (arch x86_64)".
+
+    Raises:
+        HostFault: this host can't do it.
+        BuildFailed, BuildrootFailed: the package or the buildroot is at fault; the log is named and quoted.
+    """
+    log = logs.cause(status, step)
+    sentence = f"{step.sentence}{detail}, {sentence_end(status, log)}"
+    tail = logs.tail(log)
+    if _is_host_fault(step, status):
+        raise HostFault(sentence, "; ".join(tail[-2:]))
+    raise step.error(sentence, log, tail)
+
+
+def sentence_end(status: ExitStatus, log: str) -> str:
+    """The second half of the sentence, which is the same in every row of contract 7.10."""
+    return f"mock {status.describe()}; see {log} for more information"
+
+
+def _is_host_fault(step: Step, status: ExitStatus) -> bool:
+    if status.signal or step.in_chroot:
+        return False
+    if status.code == _BAD_COMMAND_LINE:
+        return not step.spec
+    return status.code in _HOST_STATUS
+
+
+class Evidence:
+    """The logs of a buildroot, and how long they were before the mock call that is looked into.
+
+    Args:
+        open_log: opens one of them by name.
+    """
+
+    def __init__(self, open_log: OpenLog) -> None:
+        self._open = open_log
+        self._before: Dict[str, int] = {}
+
+    def mark(self) -> None:
+        """A mock call begins: what the logs hold now does not count as its doing."""
+        self._before = {name: self._size(name) for name in (BUILD_LOG, ROOT_LOG, OUTPUT_LOG)}
+
+    def cause(self, status: ExitStatus, step: Step) -> str:
+        """Name of the log that holds the cause of a failure."""
+        candidates = step.logs
+        if not step.in_chroot and status.code in _COMMAND_LINE_STATUS:
+            candidates = (OUTPUT_LOG, ROOT_LOG)
+        elif step.rpmbuild and (status.signal or status.code in _RPMBUILD_STATUS):
+            candidates = (BUILD_LOG, ROOT_LOG, OUTPUT_LOG)
+        return next((name for name in candidates if self.tail(name)), ROOT_LOG)
+
+    def tail(self, name: str) -> List[str]:
+        """The last lines that the call has added to a log and that say something."""
+        try:
+            with self._open(name) as log:
+                size = log.seek(0, 2)
+                added = size - self._before.get(name, 0)
+                # A log that is shorter than before was begun anew: all of it is the call's.
+                limit = min(_LOOK_AT, added if added >= 0 else size)
+                lines = tail_lines(log, _LOOK_AT_LINES, limit) if limit else []
+        except (OSError, koji.GenericError) as error:
+            logger.debug("%s can't be quoted: %s", name, error)
+            return []
+        return meaningful(lines)[-QUOTED_LINES:]
+
+    def _size(self, name: str) -> int:
+        try:
+            with self._open(name) as log:
+                return log.seek(0, 2)
+        except (OSError, koji.GenericError):
+            return 0
+
+
+def meaningful(lines: List[str]) -> List[str]:
+    """The lines without mock's accounts of its own doings and without its traceback at the end."""
+    end = len(lines)
+    for index in range(len(lines) - 1, -1, -1):
+        if _TRACEBACK.match(lines[index]):
+            end = index
+    kept = [line for line in lines[:end] if not _NOISE.match(line)]
+    return kept or [line for line in lines if line.startswith(("ERROR", "EXCEPTION"))]

@@ -1,0 +1,105 @@
+"""One growing log: how far it has been sent, and noticing when it is replaced, cut short or gone (contract 7.6)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from typing import Callable, Optional, Tuple
+
+from kojid.system.files import open_beneath
+
+logger = logging.getLogger("koji.build.buildroot")
+
+BLOCK = 8 * 1024 * 1024  # the most that one call carries; bytes
+
+#: Takes (name, data, offset); raises when the hub did not get it.
+Send = Callable[[str, bytes, int], None]
+
+
+class WatchedLog:
+    """A log and how much of it the hub has.
+
+    Args:
+        name: its name on the hub.
+        filename: its name in its directory.
+        where: the directory in words, for messages.
+    """
+
+    def __init__(self, name: str, filename: str, where: str) -> None:
+        self.name = name
+        self.filename = filename
+        self.label = f"{where}/{filename}"
+        self.position = 0
+        self.refusals = 0
+        self._identity: Optional[Tuple[int, int]] = None
+        self._missing = False
+
+    def advance(self, directory: int, send: Send) -> None:
+        """Send what has been added since the last time, in blocks as large as that.
+
+        Args:
+            directory: descriptor of its directory; the log is opened from there without following links.
+            send: what takes the blocks. A block that it did not take is sent anew the next time.
+
+        Raises:
+            UnsafeFile: there is no regular file of that name any more.
+            OSError: it can't be read. Also whatever `send` raises.
+        """
+        with open_beneath(directory, self.filename) as log:
+            status = os.fstat(log.fileno())
+            self._recognise((status.st_dev, status.st_ino), status.st_size)
+            log.seek(self.position)
+            # What is written meanwhile is for the next time: a log that never stops must not hold up the others.
+            while self.position < status.st_size:
+                data = log.read(min(BLOCK, status.st_size - self.position))
+                if not data:
+                    break
+                send(self.name, data, self.position)
+                self.position += len(data)
+
+    def gone(self) -> None:
+        """Note that the log was there and is not any more."""
+        if not self._missing:
+            self._missing = True
+            logger.warning("The log %s has disappeared; %d bytes of it were sent", self.label, self.position)
+
+    def _recognise(self, identity: Tuple[int, int], size: int) -> None:
+        if self._missing:
+            self._missing = False
+            logger.info("The log %s is there again", self.label)
+        if self._identity not in (None, identity):
+            logger.info("The log %s was replaced; it is sent from its beginning", self.label)
+            self.position = 0
+        elif size < self.position:
+            logger.info("The log %s shrank to %d bytes; it is sent from its beginning", self.label, size)
+            self.position = 0
+        self._identity = identity
+
+
+class Stamps:
+    """The companion of a log that says when which part of it had been sent: lines of epoch and offset.
+
+    Args:
+        log: the log.
+        directory: where the companion is written; trusted.
+    """
+
+    def __init__(self, log: WatchedLog, directory: str) -> None:
+        self._log = log
+        self._offset = -1
+        self.filename = f"{log.name}-ts.log"
+        self._path = os.path.join(directory, self.filename)
+        self.record(0)
+
+    def update(self) -> None:
+        """Write a line if the log has been sent further, or anew from its beginning."""
+        if self._log.position != self._offset:
+            self.record(self._log.position)
+
+    def record(self, offset: int) -> None:
+        """Write one line for an offset in bytes."""
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        with open(os.open(self._path, flags, 0o644), "a", encoding="ascii") as out:
+            out.write(f"{time.time():.0f} {offset}\n")
+        self._offset = offset

@@ -1,0 +1,247 @@
+"""Log streaming: what mock and its package manager write is on the hub while it grows, each byte once (contract 7.6).
+
+The streamer lives as long as its buildroot, so that a log which three mock calls append to is sent once and not three
+times (contract 11, item 40). Chroots are not trusted: their logs are opened beneath the root, no link is followed, and
+what is no regular file is reported once and left alone (item 18). A hub that can't be reached does not fail a build.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import http.client
+import logging
+import os
+import time
+import xmlrpc.client
+from dataclasses import dataclass
+from typing import Dict, Iterator, List, Optional, Sequence, Set, Tuple
+
+import koji
+
+from kojid.buildroot.chrootfiles import open_directory
+from kojid.buildroot.logfile import Send, Stamps, WatchedLog
+from kojid.system.files import UnsafeFile
+
+logger = logging.getLogger("koji.build.buildroot")
+
+FIRST_SYNC = 0.25  # seconds after a command's start
+INTERVAL = 1.0  # seconds between syncs while nothing is wrong
+PATIENCE = 300.0  # seconds that the last parts of logs are worth at the end of a command
+_LONGEST_PAUSE = 30.0
+_REFUSALS = 5  # tries for a log that the hub answers with a fault
+_MOST_LOGS = 500  # a chroot can't fill the task's directory on the hub with names
+_DUPLICATES = 99
+
+_TRANSPORT = (OSError, http.client.HTTPException, xmlrpc.client.Error)
+# The hub will not take anything more from us: the task is not ours any longer, or the session is not.
+_FINAL = (koji.ActionNotAllowed, koji.AuthError)
+_TRANSIENT = (koji.RetryError, koji.LockError, koji.ServerOffline)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Where logs appear.
+
+    Args:
+        base: a trusted directory.
+        relative: the directory below it, which nobody need trust; empty for the base itself.
+        pattern: names, as in the shell.
+    """
+
+    base: str
+    relative: str
+    pattern: str
+
+    @property
+    def where(self) -> str:
+        """The directory in words."""
+        return os.path.join(self.base, self.relative).rstrip("/")
+
+
+class _Postponed(Exception):
+    """The hub could not be reached; nothing else needs to be tried now."""
+
+
+class LogStreamer:
+    """Sends logs while they grow.
+
+    Args:
+        send: takes (name, data, offset), as `hub.upload.Uploader.block`.
+        names: gets the name of each log that the hub has something of; names in it are not used again.
+        stamps: directory for the companions that say when which part was written; None for no companions.
+    """
+
+    def __init__(self, send: Send, names: Set[str], stamps: Optional[str] = None) -> None:
+        self._upload = send
+        self._names = names
+        self._taken: Set[str] = set()
+        self._stamps_directory = stamps
+        self._stamps: Dict[WatchedLog, Tuple[Stamps, WatchedLog]] = {}
+        self._watches: List[Watch] = []
+        self._logs: Dict[Tuple[Watch, str], WatchedLog] = {}
+        self._reported: Set[Tuple[Watch, str]] = set()
+        self._next = 0.0
+        self._pause = 0.0
+
+    def watch(self, watches: Sequence[Watch]) -> None:
+        """Look for logs in these places too; a place that is known already is not looked at twice."""
+        self._watches.extend(watch for watch in watches if watch not in self._watches)
+
+    def begin(self) -> None:
+        """A command starts: the next sync is due shortly after."""
+        self._next = max(self._next, time.monotonic() + FIRST_SYNC)
+
+    def tick(self) -> None:
+        """Sync if it is due; to be called often. Errors as for `sync`."""
+        if time.monotonic() >= self._next:
+            self.sync()
+
+    def sync(self) -> bool:
+        """Send what has grown.
+
+        Returns:
+            Whether all of it got through. If not, it is tried again later, at growing intervals.
+
+        Raises:
+            koji.ActionNotAllowed, koji.AuthError: the task or the session is not ours any more.
+        """
+        complete = self._round()
+        self._pause = INTERVAL if complete else min(max(self._pause, INTERVAL) * 2, _LONGEST_PAUSE)
+        self._next = time.monotonic() + self._pause
+        return complete
+
+    def finish(self, patience: float = PATIENCE) -> None:
+        """A command has ended: send the rest, with patience when the hub can't be reached. Errors as for `sync`.
+
+        Args:
+            patience: seconds after which what is still missing is given up, with an error in the daemon's log.
+        """
+        deadline = time.monotonic() + patience
+        pause = 0.5
+        while not self._round():
+            if time.monotonic() + pause > deadline:
+                logger.error("The hub does not take the logs; the end of some is missing there")
+                return
+            time.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
+
+    def _round(self) -> bool:
+        complete = True
+        try:
+            for watch in self._watches:
+                # In this order: trouble in one place does not keep the next from its turn.
+                complete = self._visit(watch) and complete
+        except _Postponed as error:
+            logger.warning("Logs can't be sent now: %s", error)
+            return False
+        return complete
+
+    def _visit(self, watch: Watch) -> bool:
+        """Send what has grown in one place; whether the hub has taken all of it."""
+        found: List[WatchedLog] = []
+        complete = True
+        try:
+            with open_directory(watch.base, watch.relative) as directory:
+                found.extend(self._find(watch, directory))
+                for log in found:
+                    complete = self._advance(watch, log, directory) and complete
+        except FileNotFoundError:
+            pass  # mock has not made it yet, or has removed it
+        except OSError as error:
+            self._report(watch, "", f"{watch.where} can't be searched for logs: {error.strerror}")
+            return True
+        for (place, _), log in self._logs.items():
+            if place == watch and log not in found:
+                log.gone()
+        return complete
+
+    def _find(self, watch: Watch, directory: int) -> Iterator[WatchedLog]:
+        with os.scandir(directory) as entries:
+            names = sorted(
+                (entry.name, entry.is_file(follow_symlinks=False))
+                for entry in entries
+                if fnmatch.fnmatchcase(entry.name, watch.pattern) and not entry.name.startswith(".")
+            )
+        for name, regular in names:
+            log = self._logs.get((watch, name))
+            if not regular:
+                self._report(watch, name, "is a link or no regular file; it is not sent")
+            elif log is not None:
+                yield log
+            elif self._acceptable(watch, name):
+                yield self._add(watch, name)
+
+    def _acceptable(self, watch: Watch, name: str) -> bool:
+        if name.endswith("-ts.log"):
+            return self._report(watch, name, "has the name of a companion log; it is not sent")
+        if not name.isprintable():
+            return self._report(watch, name, "has a name that can't be shown; it is not sent")
+        if len(self._logs) >= _MOST_LOGS:
+            return self._report(watch, "", f"there are more than {_MOST_LOGS} logs; the others are not sent")
+        if self._free_name(name) is None:
+            return self._report(watch, name, "shares its name with too many others; it is not sent")
+        return True
+
+    def _report(self, watch: Watch, name: str, text: str) -> bool:
+        """Say once what is wrong with a file or (with an empty name) a place; never acceptable."""
+        if (watch, name) not in self._reported:
+            self._reported.add((watch, name))
+            logger.error("%s", f"log {watch.where}/{name!a} {text}" if name else text)
+        return False
+
+    def _free_name(self, name: str) -> Optional[str]:
+        stem, suffix = os.path.splitext(name)
+        candidates = [name] + [f"{stem}.DUP{number:02d}{suffix}" for number in range(_DUPLICATES)]
+        taken = self._taken | self._names
+        return next((candidate for candidate in candidates if candidate not in taken), None)
+
+    def _add(self, watch: Watch, filename: str) -> WatchedLog:
+        name = self._free_name(filename) or filename
+        self._taken.add(name)
+        log = self._logs[watch, filename] = WatchedLog(name, filename, watch.where)
+        logger.debug("Watching %s as %s", log.label, name)
+        if self._stamps_directory is not None:
+            stamps = Stamps(log, self._stamps_directory)
+            self._stamps[log] = stamps, WatchedLog(stamps.filename, stamps.filename, self._stamps_directory)
+        return log
+
+    def _advance(self, watch: Watch, log: WatchedLog, directory: int) -> bool:
+        try:
+            self._send_grown(log, directory)
+            if log in self._stamps and self._stamps_directory is not None:
+                stamps, companion = self._stamps[log]
+                stamps.update()
+                with open_directory(self._stamps_directory) as trusted:
+                    self._send_grown(companion, trusted)
+        except UnsafeFile as error:
+            self._report(watch, log.filename, str(error))
+        except FileNotFoundError:
+            log.gone()
+        except OSError as error:
+            self._report(watch, log.filename, f"can't be read: {error.strerror}")
+        return not log.refusals or log.refusals >= _REFUSALS
+
+    def _send_grown(self, log: WatchedLog, directory: int) -> None:
+        if log.refusals >= _REFUSALS:
+            return
+        try:
+            log.advance(directory, self._send)
+            log.refusals = 0
+        except _FINAL as error:
+            if not isinstance(error, _TRANSIENT):
+                raise
+            raise _Postponed(str(error)) from error
+        except UnsafeFile:
+            raise
+        except koji.GenericError as error:
+            if isinstance(error, _TRANSIENT):
+                raise _Postponed(str(error)) from error
+            log.refusals += 1
+            logger.error("The hub does not take %s (try %d): %s", log.label, log.refusals, error)
+
+    def _send(self, name: str, data: bytes, offset: int) -> None:
+        try:
+            self._upload(name, data, offset)
+        except _TRANSPORT as error:
+            raise _Postponed(str(error)) from error
+        self._names.add(name)

@@ -1,0 +1,186 @@
+"""Which installed package is which on the hub: from an external repo, or this repo's own with its id (contract 7.8).
+
+The files that say so belong to the repo and never change, so a process fetches each of them once, however often the
+packages of its buildroots are listed (contract 11, item 42).
+"""
+
+from __future__ import annotations
+
+import functools
+import gzip
+import json
+import logging
+import zlib
+from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
+from xml.etree import ElementTree
+
+import koji
+
+from kojid.buildroot.download import FileMissing, fetch
+from kojid.buildroot.packages import Package
+
+logger = logging.getLogger("koji.build.buildroot")
+
+T = TypeVar("T")
+Members = Dict[str, Tuple[Optional[int], Optional[str]]]
+
+_cache: Dict[Tuple[str, str, str], Any] = {}
+_REPOMD = "{http://linux.duke.edu/metadata/repo}"
+
+
+def nvra(package: Package) -> str:
+    """N-V-R.A, the key by which packages are matched."""
+    return "{name}-{version}-{release}.{arch}".format(**package)
+
+
+class RepoContent:
+    """What a repo says about the packages in it, for one arch.
+
+    Args:
+        session: the task's hub session.
+        options: the daemon's options.
+        repo_info: the repo, as `repoInfo` gives it.
+        arch: canonical arch.
+    """
+
+    def __init__(self, session: Any, options: Any, repo_info: Dict[str, Any], arch: str) -> None:
+        self._session = session
+        self._options = options
+        self._repo = repo_info
+        self._arch = arch
+        tag, number = repo_info["tag_name"], repo_info["id"]
+        self._directory = f"{koji.PathInfo(topdir='').repo(number, tag)}/{arch}".lstrip("/")
+
+    def mark_external(self, packages: List[Package]) -> None:
+        """Add `external_repo` and `location` to those packages that came from an external repo.
+
+        Raises:
+            koji.BuildError: a package's origin is not known.
+            koji.GenericError: the origins can't be had.
+        """
+        repos = self._session.getExternalRepoList(self._repo["tag_id"], event=self._repo["create_event"])
+        if not repos:
+            return
+        by_url = {repo["url"].replace("$arch", self._arch).rstrip("/"): repo for repo in repos}
+        origins = self._once("origins", self._read_origins)
+        for package in packages:
+            url = origins.get(nvra(package))
+            if not url:
+                raise koji.BuildError(f"No origin for {nvra(package)}")
+            repo = by_url.get(url.rstrip("/"))
+            if repo is not None:
+                package["external_repo"] = repo
+                package["location"] = repo["external_repo_id"]
+            elif not self._is_local(url):
+                raise koji.BuildError(f"Unknown origin for {nvra(package)}: {url}")
+
+    def map_internal(self, packages: List[Package]) -> None:
+        """Add the hub's `id` to those packages that are the repo's own.
+
+        Raises:
+            koji.BuildrootError: what is installed is not what the repo has under that name.
+            koji.GenericError: the list of the repo can't be had.
+        """
+        listed = self._once("rpmlist", self._read_members)
+        if listed is None:
+            listed, complain = self._once("drafts", self._read_drafts), False
+        else:
+            complain = True
+        for package in packages:
+            if "external_repo" in package:
+                continue
+            number, payloadhash = listed.get(nvra(package), (None, None))
+            if payloadhash is None:
+                if complain:
+                    logger.warning("%s not found in rpmlist.jsonl", nvra(package))
+                continue
+            if payloadhash != package["payloadhash"]:
+                raise koji.BuildrootError(
+                    f"RPM: {nvra(package)}: payloadhash: {package['payloadhash']} mismatch expected {payloadhash} "
+                    "in rpmlist.jsonl"
+                )
+            package["id"] = number
+
+    def _is_local(self, url: str) -> bool:
+        """Whether an origin is the repo itself, as it lay in createrepo's working directory (contract 9.3, 4)."""
+        return url.startswith("file://") and url.rstrip("/").endswith(f"/repo_{self._repo['id']}_premerge")
+
+    def _once(self, what: str, read: Callable[[], T]) -> T:
+        # Where it comes from is part of the key, for tests and for plugins that change the options.
+        key = (what, self._directory, str(self._options.topurl or self._options.topdir))
+        if key not in _cache:
+            _cache[key] = read()
+        found: T = _cache[key]
+        return found
+
+    def _read_members(self) -> Optional[Members]:
+        """The repo's own packages by N-V-R.A; None for a repo from before hub 1.34, which has no such list."""
+        try:
+            content = fetch(self._options, f"{self._directory}/rpmlist.jsonl")
+        except FileMissing:
+            logger.warning("Missing repo content file: %s/rpmlist.jsonl", self._directory)
+            return None
+        try:
+            return _members([json.loads(line) for line in content.splitlines() if line.strip()])
+        except (ValueError, KeyError) as error:
+            raise koji.GenericError(f"{self._directory}/rpmlist.jsonl can't be read: {error!r}") from error
+
+    def _read_drafts(self) -> Members:
+        """Draft packages of the tag; of all others N-V-R.A is enough for a hub."""
+        rpms, _ = self._session.listTaggedRPMS(
+            tag=self._repo["tag_id"], event=self._repo["create_event"], latest=True, draft=True
+        )
+        return _members(rpms)
+
+    def _read_origins(self) -> Dict[str, str]:
+        """The origin of each package of the merged repo: N-V-R.A to URL."""
+        try:
+            repomd = fetch(self._options, f"{self._directory}/repodata/repomd.xml")
+            location = _location(repomd, "origin")
+            packed = fetch(self._options, f"{self._directory}/{location}")
+            text = gzip.decompress(packed).decode("utf-8")
+        except (ElementTree.ParseError, EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
+            raise koji.GenericError(f"the origins of {self._directory} can't be read: {error}") from error
+        return dict(_origin(line) for line in text.splitlines() if len(line.split(None, 2)) > 1)
+
+
+def _members(rpms: List[Dict[str, Any]]) -> Members:
+    return {nvra(rpm): (rpm["id"], rpm["payloadhash"]) for rpm in rpms}
+
+
+def _location(repomd: bytes, kind: str) -> str:
+    """Where a repo has its metadata of one kind. Raises koji.GenericError when it has none or names a place outside."""
+    for data in _xml(repomd).iter(f"{_REPOMD}data"):
+        location = data.find(f"{_REPOMD}location")
+        if data.get("type") == kind and location is not None:
+            href = location.get("href", "")
+            if href and "://" not in href and ".." not in href.split("/"):
+                return href
+    raise koji.GenericError(f"the repo has no usable metadata of the type {kind}")
+
+
+def _xml(content: bytes) -> ElementTree.Element:
+    return _parser()(content)
+
+
+@functools.cache
+def _parser() -> Callable[[bytes], ElementTree.Element]:
+    """defusedxml's parser where it is installed; else the standard one, entities refused."""
+    try:
+        from defusedxml.ElementTree import fromstring  # type: ignore[import-untyped, unused-ignore]
+    except ImportError:
+        return _without_entities
+    parse: Callable[[bytes], ElementTree.Element] = fromstring
+    return parse
+
+
+def _without_entities(content: bytes) -> ElementTree.Element:
+    if b"<!ENTITY" in content or b"<!DOCTYPE" in content:
+        raise ElementTree.ParseError("it declares entities")
+    return ElementTree.fromstring(content)  # noqa: S314 - what makes it unsafe has been refused
+
+
+def _origin(line: str) -> Tuple[str, str]:
+    """A line of the origins file: [e:]N-V-R.A, the URL, and possibly more."""
+    package, url = line.split(None, 2)[:2]
+    return nvra(koji.parse_NVRA(package)), url
