@@ -1,0 +1,200 @@
+"""Uploads to the hub: whole files and growing ones, in large blocks, each checked on arrival (contract 7.6)."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import logging
+import os
+import time
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, Dict, Optional, Union
+
+import koji
+
+logger = logging.getLogger("koji.daemon")
+
+BLOCKSIZE = 8 * 1024 * 1024
+# Seconds before each new try of a block that arrived wrong, or that the hub still holds a lock against.
+_PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0)
+_END_OF_FILE = -1
+
+
+class Uploader:
+    """Puts files into a directory of the hub's work area.
+
+    Args:
+        session: the hub session; one upload at a time, the hub wants calls in their order.
+        upload_dir: where below the hub's work directory, e.g. ``tasks/5/10005``.
+        volume: the hub's volume, when it is not the default one.
+        blocksize: bytes per request.
+    """
+
+    def __init__(
+        self, session: Any, upload_dir: str, *, volume: Optional[str] = None, blocksize: int = BLOCKSIZE
+    ) -> None:
+        self._session = session
+        self._directory = upload_dir
+        self._blocksize = blocksize
+        self._volume: Dict[str, str] = {} if volume in (None, "", "DEFAULT") else {"volume": str(volume)}
+
+    def file(self, source: Union[Path, str, BinaryIO], name: str, *, subdir: str = "") -> str:
+        """Upload a whole file, an empty one too; what was there under the name is replaced.
+
+        Args:
+            source: a path, or an open binary file that is read from where it stands and left open.
+            name: what it is called on the hub.
+            subdir: directories below the upload directory.
+
+        Returns:
+            The path below the hub's work directory.
+
+        Raises:
+            koji.GenericError: the name is not allowed, or the hub's copy differs from the file.
+            OSError: the file can't be read, or the hub not be reached.
+        """
+        check_name(name)
+        directory = self._below(subdir)
+        if isinstance(source, (str, os.PathLike)):
+            with open(source, "rb", buffering=0) as opened:
+                self._whole(opened, directory, name)
+        else:
+            self._whole(source, directory, name)
+        return f"{directory}/{name}"
+
+    def block(self, name: str, data: bytes, offset: int, *, subdir: str = "") -> None:
+        """Upload a piece of a growing file; the hub cuts its copy off behind it. Repeating a block is safe.
+
+        Args:
+            name: what the file is called on the hub.
+            data: the piece.
+            offset: where in the file it begins, in bytes.
+            subdir: directories below the upload directory.
+
+        Raises as `file`.
+        """
+        check_name(name)
+        self._block(self._below(subdir), name, data, offset)
+
+    def _below(self, subdir: str) -> str:
+        if not subdir:
+            return self._directory
+        for part in subdir.split("/"):
+            if part in ("", ".", ".."):
+                raise koji.GenericError(f"{subdir!r} does not name a directory below {self._directory}")
+        return f"{self._directory}/{subdir}"
+
+    @property
+    def _raw(self) -> bool:
+        return bool(self._session.opts.get("use_fast_upload", True))
+
+    def _whole(self, source: BinaryIO, directory: str, name: str) -> None:
+        started = time.monotonic()
+        whole = _Checksum()
+        blocks = 0
+        repeated = False
+        while True:
+            data = source.read(self._blocksize)
+            if not data and blocks:
+                break
+            self._block(directory, name, data, whole.size)
+            repeated = repeated or getattr(self._session, "retries", 0) > 1
+            whole.update(data)
+            blocks += 1
+        if not self._raw:
+            self._finish_base64(directory, name, whole)
+        elif blocks > 1:  # the answer to a single block has told size and checksum of the whole file
+            self._check(directory, name, whole, with_digest=repeated)
+        seconds = time.monotonic() - started
+        logger.debug("Upload: %s/%s complete. %d bytes in %.1f seconds", directory, name, whole.size, seconds)
+
+    def _block(self, directory: str, name: str, data: bytes, offset: int) -> None:
+        send = self._send_raw if self._raw else self._send_base64
+        for pause in (*_PAUSES, None):
+            try:
+                problem = send(directory, name, data, offset)
+            except koji.LockError as error:
+                # An attempt whose answer got lost may still be going on over there.
+                problem = str(error)
+            if problem is None:
+                return
+            if pause is None:
+                break
+            logger.warning("Upload of %s/%s at offset %d: %s, trying again", directory, name, offset, problem)
+            time.sleep(pause)
+        raise koji.GenericError(
+            f"upload of {directory}/{name} failed at offset {offset} after {len(_PAUSES) + 1} tries: {problem}"
+        )
+
+    def _send_raw(self, directory: str, name: str, data: bytes, offset: int) -> Optional[str]:
+        """Send a block as it is; returns what was wrong with its arrival."""
+        answer = self._session.callMethod("rawUpload", data, offset, directory, name, overwrite=True, **self._volume)
+        if answer["size"] != len(data):
+            return f"the hub received {answer['size']} bytes of {len(data)}"
+        digest = hexadler32(zlib.adler32(data))
+        if answer["hexdigest"] != digest:
+            return f"the hub received checksum {answer['hexdigest']} instead of {digest}"
+        return None
+
+    def _send_base64(self, directory: str, name: str, data: bytes, offset: int) -> Optional[str]:
+        if not data:  # an empty file consists of its end
+            return None
+        digest = hashlib.sha256(data).hexdigest()
+        encoded = base64.b64encode(data).decode("ascii")
+        done = self._session.callMethod(
+            "uploadFile", directory, name, len(data), ("sha256", digest), offset, encoded, **self._volume
+        )
+        return None if done else "the hub did not accept the block"
+
+    def _finish_base64(self, directory: str, name: str, whole: _Checksum) -> None:
+        done = self._session.callMethod(
+            "uploadFile", directory, name, whole.size, ("sha256", whole.sha256), _END_OF_FILE, "", **self._volume
+        )
+        if not done:
+            raise koji.GenericError(f"the hub's copy of {directory}/{name} differs from the file")
+
+    def _check(self, directory: str, name: str, whole: _Checksum, *, with_digest: bool) -> None:
+        options = {"verify": "adler32", **self._volume} if with_digest else self._volume
+        answer = self._session.callMethod("checkUpload", directory, name, **options)
+        if answer is None:
+            raise koji.GenericError(f"the hub has no {directory}/{name} after its upload")
+        if int(answer["size"]) != whole.size:
+            raise koji.GenericError(
+                f"the hub's copy of {directory}/{name} has {answer['size']} bytes instead of {whole.size}"
+            )
+        if with_digest and answer["hexdigest"] != whole.adler32:
+            raise koji.GenericError(f"the hub's copy of {directory}/{name} has another checksum than the file")
+
+
+class _Checksum:
+    """Size and checksums of what has been sent so far."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._adler = 1
+        self._sha = hashlib.sha256()
+
+    def update(self, data: bytes) -> None:
+        self.size += len(data)
+        self._adler = zlib.adler32(data, self._adler)
+        self._sha.update(data)
+
+    @property
+    def adler32(self) -> str:
+        return hexadler32(self._adler)
+
+    @property
+    def sha256(self) -> str:
+        return self._sha.hexdigest()
+
+
+def hexadler32(value: int) -> str:
+    """An adler32 checksum in the form that the hub writes it."""
+    return f"{value & 0xFFFFFFFF:08x}"
+
+
+def check_name(name: str) -> None:
+    """Refuse a file name that the hub would refuse, before anything is sent. Raises koji.GenericError."""
+    if not name or name.startswith(".") or "/" in name or "\0" in name:
+        raise koji.GenericError(f"{name!r} is no name for an uploaded file")
