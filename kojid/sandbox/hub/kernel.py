@@ -236,11 +236,18 @@ class Kernel:
         self.settings = settings
         self.store = store
 
-    def call(self, request: Request, name: str, params: Sequence[Any] = ()) -> Any:
+    def call(
+        self,
+        request: Request,
+        name: str,
+        params: Sequence[Any] = (),
+        on_session: Optional[Callable[[str], None]] = None,
+    ) -> Any:
         """Make one call as the client behind `request` and return its result.
 
         Args:
             params: positional parameters; a last dict with `__starstar` holds keyword arguments.
+            on_session: told the caller's user name once it is known.
 
         Raises:
             koji.GenericError: or a class of its family; see `fault` for what else can come out.
@@ -248,6 +255,8 @@ class Kernel:
         from kojid.sandbox.hub.sessions import recognize
 
         session = recognize(self, request, name)
+        if session is not None and on_session is not None:
+            on_session(session.user_name)
         return self.perform(request, session, name, params)
 
     def perform(self, request: Request, session: Optional[Session], name: str, params: Sequence[Any]) -> Any:

@@ -12,7 +12,7 @@ import posixpath
 import stat
 import zlib
 from pathlib import Path
-from typing import IO, Any, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import IO, Any, Iterator, Optional, Sequence, Tuple, Union
 
 import koji
 
@@ -40,7 +40,7 @@ class _Adler32:
         return f"{self._value & 0xFFFFFFFF:08x}"
 
 
-def checksum(name: Optional[str]) -> Any:
+def checksum_of(name: Optional[str]) -> Any:
     """A new, empty checksum by its name; one that is never looked at for an empty name.
 
     Raises:
@@ -176,7 +176,7 @@ def receive(path: Path, body: IO[bytes], length: int, *, offset: int, overwrite:
     """
     if offset == 0 and not overwrite and path.exists():
         raise koji.GenericError(f"upload path exists: {path}")
-    digest = checksum(verify)
+    digest = checksum_of(verify)
     with opened(path, os.O_RDWR | os.O_CREAT, fcntl.LOCK_EX) as descriptor:
         start = os.lseek(descriptor, 0, os.SEEK_END) if offset == -1 else offset
         if overwrite and offset != -1:
@@ -274,7 +274,9 @@ def upload_file(
             return True
         if expected is not None:
             os.ftruncate(descriptor, expected)
-        return _fits(_read_all(descriptor), kind, digest)
+        computed = checksum_of(kind)
+        _digest(descriptor, 0, computed)
+        return not kind or bool(computed.hexdigest() == digest)
 
 
 def _digest_pair(given: Union[str, Sequence[str], None]) -> Tuple[str, str]:
@@ -289,19 +291,19 @@ def _digest_pair(given: Union[str, Sequence[str], None]) -> Tuple[str, str]:
 def _fits(contents: bytes, kind: str, digest: str) -> bool:
     if not kind:
         return True
-    computed = checksum(kind)
+    computed = checksum_of(kind)
     computed.update(contents)
     return bool(computed.hexdigest() == digest)
 
 
-def _read_all(descriptor: int) -> bytes:
-    blocks: List[bytes] = []
-    position = 0
+def _digest(descriptor: int, position: int, digest: Any) -> int:
+    """Feed a file from a position on to a checksum; return the number of bytes."""
+    start = position
     while True:
         block = os.pread(descriptor, _BLOCK, position)
         if not block:
-            return b"".join(blocks)
-        blocks.append(block)
+            return position - start
+        digest.update(block)
         position += len(block)
 
 
@@ -328,9 +330,8 @@ def check_upload(
         if verify:
             if tail is not None and tail < 0:
                 raise koji.GenericError(f"Invalid tail value: {tail!r}")
-            digest = checksum(verify)
+            digest = checksum_of(verify)
             start = 0 if tail is None else max(about.st_size - tail, 0)
-            contents = _read_all(descriptor)[start:]
-            digest.update(contents)
-            answer.update(sumlength=len(contents), hexdigest=digest.hexdigest())
+            answer["sumlength"] = _digest(descriptor, start, digest)
+            answer["hexdigest"] = digest.hexdigest()
     return answer
