@@ -245,3 +245,17 @@ class LogStreamer:
         except _TRANSPORT as error:
             raise _Postponed(str(error)) from error
         self._names.add(name)
+
+
+def follow(send: Send, log: str, names: Optional[Set[str]] = None) -> LogStreamer:
+    """A streamer for one log that a command of the builder itself writes, such as createrepo.log.
+
+    Args:
+        send: as for `LogStreamer`.
+        log: path of the file, in a trusted directory; it need not exist yet.
+        names: gets the name when the hub has something of it.
+    """
+    streamer = LogStreamer(send, set() if names is None else names)
+    streamer.watch([Watch(os.path.dirname(log), "", os.path.basename(log))])
+    streamer.begin()
+    return streamer

@@ -1,0 +1,149 @@
+"""Making the metadata of one arch of a repo with createrepo_c, or with createrepo (contract 9.3, 1 to 3)."""
+
+from __future__ import annotations
+
+import logging
+import re
+import shutil
+from pathlib import Path
+from typing import Any, Callable, List, Optional
+
+import koji
+
+from kojid.repos import metadata
+from kojid.system.files import tail_lines
+from kojid.system.process import ExitStatus, run
+
+logger = logging.getLogger("koji.build")
+
+CREATEREPO_C = "/usr/bin/createrepo_c"
+CREATEREPO = "/usr/bin/createrepo"
+LOG = "createrepo.log"
+EMPTY_MARK = "EMPTY_REPO"
+_EMPTY_TEXT = "No packages belong to this repository, so its metadata is empty on purpose.\n"
+
+_TROUBLE = re.compile(r"warning|error|critical|fail", re.IGNORECASE)
+_QUOTED = 10
+
+OnTick = Optional[Callable[[], None]]
+
+
+def command(
+    options: Any, arch_dir: Path, out: Path, *, pkglist: Optional[Path], comps: Optional[Path], update: bool
+) -> List[str]:
+    """The command line (contract 9.3, 2).
+
+    Args:
+        options: the daemon's options.
+        arch_dir: the repo's directory for the arch.
+        out: where the metadata goes.
+        pkglist: the list of packages; None when there are none, and then `out`, which is empty, is gone through.
+        comps: the package groups, if there are any.
+        update: whether `out` holds older metadata to be used again.
+    """
+    argv = [CREATEREPO_C, "--error-exit-val"] if options.use_createrepo_c else [CREATEREPO]
+    argv += ["-vd", "-o", str(out)]
+    if pkglist is not None:
+        argv += ["-i", str(pkglist)]
+    if comps is not None:
+        argv += ["-g", str(comps)]
+    if update:
+        argv.append("--update")
+        if options.createrepo_skip_stat:
+            argv.append("--skip-stat")
+    return [*argv, str(arch_dir if pkglist is not None else out)]
+
+
+def create(
+    options: Any, arch_dir: Path, out: Path, *, log: Path, old_repodata: Optional[Path] = None, on_tick: OnTick = None
+) -> Path:
+    """Make the metadata of one arch and make sure that no package was left out.
+
+    Args:
+        options: the daemon's options.
+        arch_dir: ``<topdir>/repos/<tag>/<repo id>/<arch>`` as the hub has made it; only read.
+        out: directory for the outcome; made when missing.
+        log: file that the output of the command is appended to.
+        old_repodata: metadata of an older repo to be used again, if any; a missing one is only a warning.
+        on_tick: called while the command runs, for streaming the log.
+
+    Returns:
+        The directory of the metadata, ``out/repodata``.
+
+    Raises:
+        koji.GenericError: the command failed, or left packages out. CommandTimeout: it took too long.
+        HostFault: it is not installed.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    listed = arch_dir / "pkglist"
+    pkglist = listed if listed.exists() and listed.stat().st_size > 0 else None
+    comps = arch_dir.parent / "groups" / "comps.xml"
+    update = pkglist is not None and options.createrepo_update and _reuse(old_repodata, out)
+    argv = command(options, arch_dir, out, pkglist=pkglist, comps=comps if comps.exists() else None, update=update)
+    status = run(argv, timeout=float(options.command_timeout), log=log, on_tick=on_tick)
+    if not status.ok:
+        raise failure("failed to create repo", argv[0], status, log)
+    _check_count(out / "repodata", pkglist, log)
+    return out / "repodata"
+
+
+def mark_empty(repodata: Path) -> None:
+    """Say in the metadata of a repo without packages that it is meant to be so (contract 9.3, 4)."""
+    (repodata / EMPTY_MARK).write_text(_EMPTY_TEXT, encoding="utf-8")
+
+
+def is_empty(arch_dir: Path) -> bool:
+    """Whether the hub has put no package into an arch of a repo."""
+    listed = arch_dir / "pkglist"
+    return not listed.exists() or listed.stat().st_size == 0
+
+
+def failure(beginning: str, program: str, status: ExitStatus, log: Path) -> koji.GenericError:
+    """What to raise when one of the repo tools has failed: how it ended, and what its log says of it."""
+    lines = [f"{beginning}: {Path(program).name} {status.describe()}; see {log.name} for more information"]
+    return koji.GenericError("\n".join(lines + _quote(log)))
+
+
+def _quote(log: Path) -> List[str]:
+    try:
+        lines = tail_lines(log, 2000, 1024 * 1024)
+    except OSError as error:
+        return [f"({log.name} can't be read: {error.strerror})"]
+    telling = [line for line in lines if _TROUBLE.search(line)]
+    return [f"  {line}" for line in (telling or lines)[-_QUOTED:]]
+
+
+def _reuse(old_repodata: Optional[Path], out: Path) -> bool:
+    """Put older metadata where the command looks for it; whether there is any."""
+    if old_repodata is None:
+        return False
+    if not old_repodata.is_dir():
+        logger.warning("Old repodata is missing: %s", old_repodata)
+        return False
+    # Where packages came from is a matter of the merge, which is done anew.
+    ignore = shutil.ignore_patterns("*pkgorigins.gz", EMPTY_MARK)
+    try:
+        shutil.copytree(old_repodata, out / "repodata", symlinks=True, ignore=ignore)
+    except (OSError, shutil.Error) as error:
+        # Another host may be deleting that repo just now; without it this only takes longer.
+        logger.warning("Old repodata of %s can't be used: %s", old_repodata, error)
+        shutil.rmtree(out / "repodata", ignore_errors=True)
+        return False
+    return True
+
+
+def _check_count(repodata: Path, pkglist: Optional[Path], log: Path) -> None:
+    """Compare what went in with what came out: a package that can't be read is not always an error to the command."""
+    if not (repodata / "repomd.xml").exists():
+        raise koji.GenericError(f"failed to create repo: there is no {repodata.name}/repomd.xml afterwards")
+    wanted: List[str] = []
+    if pkglist is not None:
+        wanted = metadata.entries(pkglist.read_text(encoding="utf-8").splitlines())
+    count = metadata.package_count(repodata)
+    if count is None:
+        logger.warning("How many packages the repo has can't be told; they should be %d", len(wanted))
+        return
+    # A package that is listed twice may count once or twice.
+    if not len(set(wanted)) <= count <= len(wanted):
+        missing = f"failed to create repo: it has {count} packages instead of {len(set(wanted))}"
+        raise koji.GenericError("\n".join([f"{missing}; see {log.name} for more information", *_quote(log)]))
