@@ -89,7 +89,8 @@ class Application:
             return _encode((result,))
         except Exception as error:
             told = fault(error)
-            call.fault = f"{told.faultCode}: {told.faultString.strip().splitlines()[-1][:200]}"
+            last_line = told.faultString.strip().rpartition("\n")[2]
+            call.fault = f"{told.faultCode}: {last_line[:200]}"
             if told.faultCode == 1:
                 logger.error("%s failed\n%s", call.method, told.faultString)
             return _encode(told)
