@@ -1,0 +1,68 @@
+"""The content half of the sandbox hub: what a hub knows about packages, and the calls that ask and change it.
+
+Importing this package registers all of its methods with the kernel.
+"""
+
+from __future__ import annotations
+
+from kojid.sandbox.hub.content import (
+    buildlists,
+    buildrootlists,
+    buildroots,
+    builds,
+    buildstates,
+    externalrepos,
+    groupedits,
+    groups,
+    imports,
+    inheritance,
+    notifications,
+    packageedits,
+    packages,
+    policy,
+    repodone,
+    repoinit,
+    reporequests,
+    repos,
+    rpmheaders,
+    rpms,
+    scratch,
+    submissions,
+    tagchanges,
+    tagedits,
+    tagged,
+    tagging,
+    tags,
+    targets,
+)
+
+__all__ = [
+    "buildlists",
+    "buildrootlists",
+    "buildroots",
+    "builds",
+    "buildstates",
+    "externalrepos",
+    "groupedits",
+    "groups",
+    "imports",
+    "inheritance",
+    "notifications",
+    "packageedits",
+    "packages",
+    "policy",
+    "repodone",
+    "repoinit",
+    "reporequests",
+    "repos",
+    "rpmheaders",
+    "rpms",
+    "scratch",
+    "submissions",
+    "tagchanges",
+    "tagedits",
+    "tagged",
+    "tagging",
+    "tags",
+    "targets",
+]
