@@ -6,42 +6,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 import koji
 
 from kojid.sources import specs
-from kojid.system.files import list_beneath, open_beneath
+from kojid.system.files import open_beneath
 from kojid.tasks.base import BaseBuildTask
 from kojid.tasks.chroots import buildroot
 
 _SECONDS_PER_WEIGHT = 4800.0
 _MOST_EXTRA_WEIGHT = 18.0
 _HASH_FILE = "noarch_rpmdiff.json"
-
-
-@dataclass
-class Results:
-    """What rpmbuild has left in the result directory: file names by kind."""
-
-    rpms: List[str] = field(default_factory=list)
-    srpms: List[str] = field(default_factory=list)
-    unexpected: List[str] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, resultdir: Path) -> Results:
-        """Sort a result directory's regular files; logs are streamed elsewhere, links are nobody's business."""
-        results = cls()
-        for name in list_beneath(resultdir, "*"):
-            if name.endswith(".src.rpm"):
-                results.srpms.append(name)
-            elif name.endswith(".rpm"):
-                results.rpms.append(name)
-            elif not name.endswith(".log"):
-                results.unexpected.append(name)
-        return results
 
 
 class BuildArchTask(BaseBuildTask):
@@ -110,9 +87,9 @@ class BuildArchTask(BaseBuildTask):
 
     def _collect(self, broot: Any, keep_srpm: bool) -> Dict[str, Any]:
         resultdir = Path(broot.resultdir())
-        results = Results.of(resultdir)
+        results = broot.results()
         logs = sorted(broot.logs)
-        if self._upload_hashes(resultdir, results.rpms):
+        if self._upload_hashes(resultdir, results.noarch):
             logs.append(_HASH_FILE)
         self.logger.debug("rpms: %r, srpms: %r, logs: %r", results.rpms, results.srpms, logs)
         if results.unexpected:
@@ -128,9 +105,9 @@ class BuildArchTask(BaseBuildTask):
             "brootid": broot.id,
         }
 
-    def _upload_hashes(self, resultdir: Path, rpms: List[str]) -> bool:
+    def _upload_hashes(self, resultdir: Path, noarch_rpms: List[str]) -> bool:
         """Upload what the hub compares the noarch packages of several arches by; False when there are none."""
-        hashes = {name: _rpmdiff_hash(resultdir, name) for name in rpms if name.endswith(".noarch.rpm")}
+        hashes = {name: _rpmdiff_hash(resultdir, name) for name in noarch_rpms}
         if not hashes:
             return False
         path = Path(self.workdir, _HASH_FILE)

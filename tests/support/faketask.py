@@ -15,7 +15,9 @@ from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, Optional, Tupl
 import koji.tasks
 import pytest
 
+from kojid.buildroot.results import Results, collect
 from kojid.config.options import Options
+from kojid.tasks.wakeup import current_wakeup
 from tests.support import options
 
 SEQUENCES = Path(__file__).parents[1] / "data" / "sequences"
@@ -96,7 +98,7 @@ class _Method:
 
 
 class Subtasks:
-    """The hub's side of subtasks: each ends at once, with the result that the test gives for its label.
+    """The hub's side of subtasks: each ends while it is waited for, with the result that the test gives for its label.
 
     Args:
         results: label to result; an exception is raised when the results are fetched.
@@ -106,20 +108,29 @@ class Subtasks:
         self.results = results
         self.first_id = first_id
         self.spawned: List[Dict[str, Any]] = []
+        self._asked = False
 
     def answers(self) -> Dict[str, Any]:
         return {
             "host.subtask": self.subtask,
             "host.taskSetWait": None,
-            "host.taskWait": lambda _task: [self.ids(), []],
+            "host.taskWait": self.task_wait,
             "host.taskWaitResults": self.wait_results,
         }
 
     def ids(self) -> List[int]:
         return [self.first_id + number for number in range(len(self.spawned))]
 
-    def subtask(self, **request: Any) -> int:
-        self.spawned.append(request)
+    def task_wait(self, _task: int) -> List[List[int]]:
+        """Nothing has ended when asked first, everything when asked again; the daemon's signal comes in between."""
+        self._asked = not self._asked
+        if self._asked:
+            current_wakeup().notify()
+            return [[], self.ids()]
+        return [self.ids(), []]
+
+    def subtask(self, *args: Any, **request: Any) -> int:
+        self.spawned.append({**dict(zip(("method", "arglist", "parent"), args)), **request})
         return self.first_id + len(self.spawned) - 1
 
     def wait_results(self, _task: int, ids: List[int], canfail: Any = None) -> List[List[Any]]:
@@ -166,6 +177,9 @@ class FakeBuildRoot:
 
     def getUploadPath(self) -> str:
         return str(koji.pathinfo.taskrelpath(self.task_id))
+
+    def results(self) -> Results:
+        return collect(self.resultdir())
 
     def init(self) -> None:
         self._call("init")
@@ -221,14 +235,23 @@ def make_handler(cls: Any, method: str, params: List[Any], session: Any, opts: A
     return handler
 
 
+NOT_THE_HANDLER = ("host.closeTask", "host.failTask", "logout", "rawUpload", "checkUpload")
+
+
 def sequence(name: str) -> List[str]:
-    """A recorded sequence of calls, "call x3" unfolded; from a file of `tests/data/sequences`."""
+    """The calls of a handler as recorded from a real builder, "call x3" unfolded.
+
+    Uploads and the daemon's own calls at the end are left out, as are values and outcomes.
+
+    Args:
+        name: of a file in `tests/data/sequences`.
+    """
     calls: List[str] = []
     for word in (SEQUENCES / f"{name}.txt").read_text(encoding="utf-8").split(">"):
         parts = word.split()
         times = int(parts[1][1:]) if len(parts) > 1 and re.fullmatch(r"x\d+", parts[1]) else 1
-        calls += [parts[0]] * times
-    return calls
+        calls += [parts[0].split("=")[0]] * times
+    return [call for call in calls if call not in NOT_THE_HANDLER]
 
 
 SPEC = """
@@ -250,7 +273,9 @@ Data.
 """
 
 
-def make_packages(directory: Path, name: str = "hello", tags: str = "", *, source_only: bool = True) -> Dict[str, Path]:
+def make_packages(
+    directory: Path, name: str = "hello", tags: str = "", *, source_only: bool = True, vendor: str = "Koji"
+) -> Dict[str, Path]:
     """Real packages by file name, made with rpmbuild; skips the test where there is none.
 
     Args:
@@ -258,6 +283,7 @@ def make_packages(directory: Path, name: str = "hello", tags: str = "", *, sourc
         name: the package's name.
         tags: more lines of the spec's head.
         source_only: leave out the binary packages (one of the builder's arch and one noarch).
+        vendor: what stands in their headers.
     """
     if shutil.which("rpmbuild") is None:
         pytest.skip("needs rpmbuild")
@@ -266,7 +292,7 @@ def make_packages(directory: Path, name: str = "hello", tags: str = "", *, sourc
     data_arch = "" if "BuildArch" in tags else "BuildArch: noarch"
     spec.write_text(SPEC.format(name=name, tags=tags, data_arch=data_arch), encoding="utf-8")
     command = ["rpmbuild", "-bs" if source_only else "-ba", "--define", f"_topdir {directory}", "--nodeps", str(spec)]
-    for tag in ("packager", "vendor", "distribution"):
-        command += ["--define", f"{tag} Koji"]
+    for define in ("packager Koji", "distribution Koji", f"vendor {vendor or '%{nil}'}"):
+        command += ["--define", define]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return {path.name: path for path in directory.glob("**/*.rpm")}
