@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Tuple
@@ -54,10 +55,7 @@ def inspect(
     now = now or datetime.datetime.now(datetime.timezone.utc)
     text = _read(cert, "client certificate")
     certificate = _load(crypto.load_certificate, text, f"there is no certificate in {cert}", "option cert")
-    key = _load(
-        crypto.load_privatekey, text, f"there is no private key in {cert}", "append it to that file, in PEM form"
-    )
-    _check_key(certificate, key, cert)
+    _check_key(certificate, _load_key(text, cert), cert)
     not_before = _time(certificate.get_notBefore())
     not_after = _time(certificate.get_notAfter())
     _check_time(cert, not_before, not_after, now)
@@ -109,15 +107,28 @@ def _load_key(text: bytes, cert: StrPath) -> Any:
 
 def _check_key(certificate: Any, key: Any, cert: StrPath) -> None:
     context = SSL.Context(SSL.SSLv23_METHOD)
+    with warnings.catch_warnings():
+        # Newer releases would rather have objects of `cryptography`, which older ones do not take.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            context.use_certificate(certificate)
+        except SSL.Error as error:
+            raise LoginError(f"this host's OpenSSL refuses the certificate in {cert}: {_reason(error)}") from error
+        try:
+            context.use_privatekey(key)
+            context.check_privatekey()
+        except SSL.Error as error:
+            raise LoginError(
+                f"the private key in {cert} does not belong to the certificate in it", "put the two of one pair there"
+            ) from error
+
+
+def _reason(error: SSL.Error) -> str:
+    """The last words of an error of OpenSSL, which come as a list of (library, function, reason)."""
     try:
-        context.use_certificate(certificate)
-        context.use_privatekey(key)
-        context.check_privatekey()
-    except SSL.Error as error:
-        raise LoginError(
-            f"the private key in {cert} does not belong to the certificate in it",
-            "put the two that belong together there",
-        ) from error
+        return str(error.args[0][-1][-1])
+    except (IndexError, TypeError):
+        return str(error)
 
 
 def _time(stamp: Optional[bytes]) -> datetime.datetime:

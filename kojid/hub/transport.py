@@ -33,7 +33,11 @@ class Transport(requests.Session):
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         """As in requests; a plain number of seconds limits each read, and connecting to ten seconds at most."""
         kwargs["timeout"] = connect_and_read(kwargs.get("timeout"))
-        return super().request(*args, **kwargs)
+        response = super().request(*args, **kwargs)
+        if not response.ok:
+            # the library raises on the status alone and would leave the connection open behind it
+            response.close()
+        return response
 
 
 def connect_and_read(timeout: Timeout) -> Timeout:
