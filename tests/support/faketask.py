@@ -10,7 +10,7 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from typing import Any, BinaryIO, ClassVar, Dict, Iterator, List, Optional, Tuple, Union
+from typing import Any, ClassVar, Dict, Iterator, List, Optional, Tuple
 
 import koji.tasks
 import pytest
@@ -19,7 +19,9 @@ from kojid.buildroot.results import Results, collect
 from kojid.config.options import Options
 from kojid.tasks.wakeup import current_wakeup
 from tests.support import options
+from tests.support.fakehub import FakeSession
 
+NOT_THE_HANDLER = ("host.closeTask", "host.failTask", "logout", "rawUpload", "checkUpload")
 SEQUENCES = Path(__file__).parents[1] / "data" / "sequences"
 
 TASK = {"id": 305, "owner": 1, "method": "build", "arch": "noarch", "parent": None, "host_id": 1, "channel_id": 9}
@@ -44,57 +46,35 @@ REPO = {
 }
 
 
-class ScriptedSession:
-    """A hub session whose answers a test gives by method name.
+class ScriptedSession(FakeSession):
+    """A hub session whose answers a test gives by method name; a method without an answer fails the test.
 
-    An answer is a value, an exception to raise, a function to call with the call's arguments, or an iterator whose
-    next item is used. A method without an answer fails the test.
+    An answer is a value, an exception to raise, a function to call with the call's arguments, or an iterator of those,
+    the last of which stays. Uploads need none.
 
     Args:
-        answers: the answers; keyword names cannot have dots, so `host_taskWait` stands for `host.taskWait` too.
+        answers: the answers.
+        more: more of them; keyword names cannot have dots, so `host_taskWait` stands for `host.taskWait`.
     """
 
     def __init__(self, answers: Optional[Dict[str, Any]] = None, **more: Any) -> None:
-        self.answers: Dict[str, Any] = {**(answers or {})}
-        self.answers.update({re.sub("^(host|repo)_", r"\1.", name): answer for name, answer in more.items()})
-        self.calls: List[Tuple[str, Tuple[Any, ...], Dict[str, Any]]] = []
+        super().__init__()
+        self.answer_all(answers or {})
+        self.answer_all({re.sub("^(host|repo)_", r"\1.", name): answer for name, answer in more.items()})
 
-    def __getattr__(self, name: str) -> _Method:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        return _Method(self, name)
+    def answer_all(self, answers: Dict[str, Any]) -> None:
+        """Add answers, or replace those that were given before."""
+        for name, answer in answers.items():
+            self.answer(name, *(answer if isinstance(answer, Iterator) else [answer]))
 
-    def call(self, name: str, args: Tuple[Any, ...], kwargs: Dict[str, Any]) -> Any:
-        self.calls.append((name, args, kwargs))
-        assert name in self.answers, f"unexpected call {name}{args}{kwargs}"
-        answer = self.answers[name]
-        if isinstance(answer, Iterator):
-            answer = next(answer)
-        if callable(answer) and not isinstance(answer, BaseException):
-            answer = answer(*args, **kwargs)
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
-
+    @property
     def names(self) -> List[str]:
-        """The methods called, in order."""
-        return [name for name, _args, _kwargs in self.calls]
+        """The methods called, in order; uploads are left out."""
+        return [call.name for call in self.calls if call.name not in NOT_THE_HANDLER]
 
     def arguments(self, name: str) -> List[Tuple[Tuple[Any, ...], Dict[str, Any]]]:
         """With what a method was called, each time."""
-        return [(args, kwargs) for called, args, kwargs in self.calls if called == name]
-
-
-class _Method:
-    def __init__(self, session: ScriptedSession, name: str) -> None:
-        self._session = session
-        self._name = name
-
-    def __getattr__(self, name: str) -> _Method:
-        return _Method(self._session, f"{self._name}.{name}")
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._session.call(self._name, args, kwargs)
+        return [(call.args, call.kwargs) for call in self.called(name)]
 
 
 class Subtasks:
@@ -104,7 +84,7 @@ class Subtasks:
         results: label to result; an exception is raised when the results are fetched.
     """
 
-    def __init__(self, results: Dict[str, Any], first_id: int = 900) -> None:
+    def __init__(self, results: Dict[Any, Any], first_id: int = 900) -> None:
         self.results = results
         self.first_id = first_id
         self.spawned: List[Dict[str, Any]] = []
@@ -136,7 +116,7 @@ class Subtasks:
     def wait_results(self, _task: int, ids: List[int], canfail: Any = None) -> List[List[Any]]:
         pairs = []
         for task_id in ids:
-            result = self.results[self.spawned[task_id - self.first_id]["label"]]
+            result = self.results[self.spawned[task_id - self.first_id].get("label")]
             if isinstance(result, BaseException):
                 raise result
             pairs.append([task_id, result])
@@ -205,21 +185,6 @@ class FakeBuildRoot:
             Path(self.resultdir(), name).write_bytes(path.read_bytes())
 
 
-class FakeUploader:
-    """Takes uploads and keeps them: `FakeUploader.files` maps the hub's path to the content."""
-
-    files: ClassVar[Dict[str, bytes]] = {}
-
-    def __init__(self, session: Any, upload_dir: str, *, volume: Optional[str] = None, blocksize: int = 0) -> None:
-        self.upload_dir = upload_dir
-
-    def file(self, source: Union[str, Path, BinaryIO], name: str, *, subdir: str = "") -> str:
-        content = Path(source).read_bytes() if isinstance(source, (str, Path)) else source.read()
-        path = "/".join(part for part in (self.upload_dir, subdir, name) if part)
-        type(self).files[path] = content
-        return path
-
-
 def task_options(tmp_path: Path, **overrides: Any) -> Options:
     """Options whose directories are the test's own."""
     for name in ("work", "mock", "top"):
@@ -233,9 +198,6 @@ def make_handler(cls: Any, method: str, params: List[Any], session: Any, opts: A
     handler = cls(task_id, method, params, session, opts)
     handler.createWorkdir()
     return handler
-
-
-NOT_THE_HANDLER = ("host.closeTask", "host.failTask", "logout", "rawUpload", "checkUpload")
 
 
 def sequence(name: str) -> List[str]:

@@ -5,8 +5,8 @@ from typing import Any, ClassVar, Dict, List, Type
 
 import pytest
 
-from kojid.tasks import base, chroots
-from tests.support.faketask import FakeBuildRoot, FakeUploader, make_packages, task_options
+from kojid.tasks import chroots
+from tests.support.faketask import FakeBuildRoot, make_packages, task_options
 
 
 @pytest.fixture(scope="session")
@@ -18,14 +18,6 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Path]:
 @pytest.fixture
 def options(tmp_path: Path) -> Any:
     return task_options(tmp_path)
-
-
-@pytest.fixture
-def uploads(monkeypatch: pytest.MonkeyPatch) -> Dict[str, bytes]:
-    """What was uploaded, by path below the hub's work directory."""
-    monkeypatch.setattr(base, "Uploader", FakeUploader)
-    monkeypatch.setattr(FakeUploader, "files", {})
-    return FakeUploader.files
 
 
 @pytest.fixture

@@ -88,7 +88,7 @@ class TestTheRecordedCalls:
     def test_of_a_build_from_an_uploaded_package(self, options: Any) -> None:
         hub = Hub()
         run(hub, options)
-        assert hub.names() == sequence("build-srpm")
+        assert hub.names == sequence("build-srpm")
         policy = {
             "user_id": 1,
             "source": UPLOADED,
@@ -153,14 +153,14 @@ class TestTheRecordedCalls:
     def test_of_a_build_from_version_control(self, options: Any) -> None:
         hub = Hub()
         run(hub, options, SOURCE_URL)
-        assert hub.names() == sequence("build-scm")
+        assert hub.names == sequence("build-scm")
         assert hub.spawned("srpm")["method"] == "buildSRPMFromSCM"
         assert hub.spawned("srpm")["arglist"] == [SOURCE_URL, 2, {"repo_id": 4, "scratch": None}]
 
     def test_of_a_scratch_build(self, options: Any) -> None:
         hub = Hub()
         run(hub, options, scratch=True)
-        assert hub.names() == sequence("build-scratch")
+        assert hub.names == sequence("build-scratch")
         (_args, logs) = hub.arguments("host.moveBuildToScratch")[0]
         assert logs == {"logs": {"x86_64": ["tasks/901/901/build.log"]}}
 
@@ -168,13 +168,13 @@ class TestTheRecordedCalls:
         hub = Hub({"x86_64": koji.BuildError("error building package (arch x86_64)")})
         with pytest.raises(koji.BuildError, match="error building package"):
             run(hub, options)
-        assert hub.names() == sequence("build-failed")
+        assert hub.names == sequence("build-failed")
 
     def test_of_a_scratch_build_that_fails(self, options: Any) -> None:
         hub = Hub({"x86_64": koji.BuildError("no")})
         with pytest.raises(koji.BuildError):
             run(hub, options, scratch=True)
-        assert hub.names() == sequence("build-failed-scratch")
+        assert hub.names == sequence("build-failed-scratch")
 
 
 @pytest.mark.usefixtures("volume")
@@ -182,8 +182,8 @@ class TestWhatIsRefused:
     def refused(self, hub: Hub, options: Any, message: str, *args: Any, **opts: Any) -> None:
         with pytest.raises(koji.GenericError, match=message):
             run(hub, options, *args, **opts)
-        assert "host.initBuild" not in hub.names()
-        assert "host.failBuild" not in hub.names()
+        assert "host.initBuild" not in hub.names
+        assert "host.failBuild" not in hub.names
 
     def test_an_arch_override_of_a_real_build(self, options: Any) -> None:
         self.refused(Hub(), options, "arch_override is only allowed for scratch builds", arch_override="i686")
@@ -249,15 +249,15 @@ class TestOptions:
             "build_from_repo_id",
             "build_rpm",
         ]
-        assert "repo.request" not in hub.names()
-        assert "getLastEvent" not in hub.names()
+        assert "repo.request" not in hub.names
+        assert "getLastEvent" not in hub.names
         assert hub.arguments("getBuildTarget") == [(("demo",), {"event": 186})]
         assert hub.arguments("getPackageConfig") == [((1, "hello"), {"event": 186})]
 
     def test_a_given_repository_without_target_means_no_tagging(self, options: Any) -> None:
         hub = Hub()
         run(hub, options, UPLOADED, None, repo_id=4)
-        assert "getBuildTarget" not in hub.names()
+        assert "getBuildTarget" not in hub.names
         assert hub.arguments("getPackageConfig") == [((2, "hello"), {"event": 186})]
         assert "tag" not in [request["label"] for request in hub.subtasks.spawned]
 
@@ -384,7 +384,7 @@ class TestTroubleAtTheEnd:
         complete = {"state": koji.BUILD_STATES["COMPLETE"], "task_id": 305}
         hub = Hub(host_completeBuild=koji.RetryError("unable to retry call"), getBuild=complete)
         run(hub, options)
-        assert "host.failBuild" not in hub.names()
+        assert "host.failBuild" not in hub.names
         assert hub.subtasks.spawned[-1]["label"] == "tag"
 
     @pytest.mark.parametrize(
@@ -423,7 +423,7 @@ class TestTroubleAtTheEnd:
         hub = Hub({"x86_64": reason})
         with pytest.raises(type(reason)):
             run(hub, options)
-        assert "host.failBuild" not in hub.names()
+        assert "host.failBuild" not in hub.names
 
     def test_several_source_packages_are_a_fault(self, options: Any) -> None:
         both = {"x86_64": arch_result(), "i386": arch_result("i386", 902)}

@@ -57,7 +57,7 @@ def binaries(packages: Dict[str, Path]) -> list[str]:
 
 
 def test_a_package_is_built_and_handed_over(
-    options: Any, broots: Type[FakeBuildRoot], uploads: Dict[str, bytes], packages: Dict[str, Path]
+    options: Any, broots: Type[FakeBuildRoot], packages: Dict[str, Path]
 ) -> None:
     session = hub()
     result = run(session, options)
@@ -75,52 +75,55 @@ def test_a_package_is_built_and_handed_over(
     assert broot.workdir == f"{options.workdir}/tasks/307/307"
     assert broot.expired == 1
     for name in packages:
-        assert uploads[f"{top}/{name}"] == packages[name].read_bytes()
+        assert session.uploads[f"{top}/{name}"] == packages[name].read_bytes()
 
 
-def test_the_hub_is_asked_as_recorded(options: Any, broots: Any, uploads: Any) -> None:
+def test_the_hub_is_asked_as_recorded(options: Any, broots: Any) -> None:
     session = hub()
     run(session, options)
     recorded = sequence("buildArch")
-    assert session.names() == recorded[: recorded.index("getBuildConfig") + 1]
+    assert session.names == recorded[: recorded.index("getBuildConfig") + 1]
     assert session.arguments("getAverageBuildDuration") == [(("hello",), {"age": 6})]
     assert session.arguments("host.setTaskWeight") == [((307, 1.501716291875), {})]
     assert session.arguments("getBuildConfig") == [((2,), {"event": 186})]
 
 
-def test_noarch_packages_come_with_their_hashes(options: Any, uploads: Dict[str, bytes]) -> None:
-    run(hub(), options)
-    hashes = json.loads(uploads["tasks/307/307/noarch_rpmdiff.json"])
+def test_noarch_packages_come_with_their_hashes(options: Any) -> None:
+    session = hub()
+    run(session, options)
+    hashes = json.loads(session.uploads["tasks/307/307/noarch_rpmdiff.json"])
     assert list(hashes) == ["307"]
     assert list(hashes["307"]) == ["hello-data-1.0-1.noarch.rpm"]
     assert len(hashes["307"]["hello-data-1.0-1.noarch.rpm"]) == 64
 
 
-def test_no_noarch_package_no_hashes(options: Any, broots: Any, uploads: Dict[str, bytes]) -> None:
+def test_no_noarch_package_no_hashes(options: Any, broots: Any) -> None:
     del broots.rpms["hello-data-1.0-1.noarch.rpm"]
-    assert not any(path.endswith("json") for path in run(hub(), options)["logs"])
-    assert "tasks/307/307/noarch_rpmdiff.json" not in uploads
+    session = hub()
+    assert not any(path.endswith("json") for path in run(session, options)["logs"])
+    assert "tasks/307/307/noarch_rpmdiff.json" not in session.uploads
 
 
-def test_an_arch_that_does_not_keep_it_leaves_the_source_package(options: Any, uploads: Dict[str, bytes]) -> None:
-    assert run(hub(), options, keep_srpm=False)["srpms"] == []
-    assert "tasks/307/307/hello-1.0-1.src.rpm" not in uploads
+def test_an_arch_that_does_not_keep_it_leaves_the_source_package(options: Any) -> None:
+    session = hub()
+    assert run(session, options, keep_srpm=False)["srpms"] == []
+    assert "tasks/307/307/hello-1.0-1.src.rpm" not in session.uploads
 
 
 @pytest.mark.parametrize(("seconds", "weight"), [(4800.0, 2.5), (10**9, 19.5), (None, None), (0, None), (-5, None)])
-def test_the_weight_grows_with_the_usual_duration(options: Any, uploads: Any, seconds: Any, weight: Any) -> None:
+def test_the_weight_grows_with_the_usual_duration(options: Any, seconds: Any, weight: Any) -> None:
     session = hub(getAverageBuildDuration=seconds)
     run(session, options)
     assert session.arguments("host.setTaskWeight") == ([((307, weight), {})] if weight else [])
 
 
-def test_a_hub_that_knows_no_age_is_asked_without(options: Any, uploads: Any) -> None:
+def test_a_hub_that_knows_no_age_is_asked_without(options: Any) -> None:
     session = hub(getAverageBuildDuration=iter([koji.ParameterError("age"), 4800.0]))
     run(session, options)
     assert session.arguments("getAverageBuildDuration")[1] == (("hello",), {})
 
 
-def test_noarch_prefers_the_arch_of_the_task(options: Any, broots: Type[FakeBuildRoot], uploads: Any) -> None:
+def test_noarch_prefers_the_arch_of_the_task(options: Any, broots: Type[FakeBuildRoot]) -> None:
     both = {**TAG, "arches": "x86_64 i686"}
     session = hub(getTaskInfo={"arch": "i386"}, getBuildConfig=both, host_getHost={**HOST, "arches": "x86_64 i386"})
     run(session, options, "noarch")
@@ -128,7 +131,7 @@ def test_noarch_prefers_the_arch_of_the_task(options: Any, broots: Type[FakeBuil
     assert broots.made[0].calls[1][2] == "noarch"
 
 
-def test_a_tag_without_an_arch_of_this_host_is_refused(options: Any, uploads: Any) -> None:
+def test_a_tag_without_an_arch_of_this_host_is_refused(options: Any) -> None:
     with pytest.raises(koji.BuildError, match="does not support any arches of tag"):
         run(hub(getBuildConfig={**TAG, "arches": "s390x"}), options, "noarch")
 
@@ -153,16 +156,16 @@ class TestWhatFails:
         volume.write_bytes(packages["hello-data-1.0-1.noarch.rpm"].read_bytes())
         self.failed(options, "not a source package")
 
-    def test_no_source_package_came_out(self, options: Any, broots: Any, uploads: Any) -> None:
+    def test_no_source_package_came_out(self, options: Any, broots: Any) -> None:
         del broots.rpms["hello-1.0-1.src.rpm"]
         self.failed(options, "no srpm files found for task 307")
         assert broots.made[0].expired == 1
 
-    def test_several_source_packages_came_out(self, options: Any, broots: Any, uploads: Any) -> None:
+    def test_several_source_packages_came_out(self, options: Any, broots: Any) -> None:
         broots.rpms["other-1.0-1.src.rpm"] = broots.rpms["hello-1.0-1.src.rpm"]
         self.failed(options, "multiple srpm files found for task 307")
 
-    def test_a_source_package_without_vendor(self, options: Any, broots: Any, uploads: Any, tmp_path: Path) -> None:
+    def test_a_source_package_without_vendor(self, options: Any, broots: Any, tmp_path: Path) -> None:
         plain = make_packages(tmp_path / "rpms", "plain", vendor="")
         broots.rpms["hello-1.0-1.src.rpm"] = plain["plain-1.0-1.src.rpm"]
         self.failed(options, "The build system failed to set the vendor tag")
@@ -180,7 +183,7 @@ class TestWhatFails:
 
 
 def test_links_in_the_result_directory_are_never_uploaded(
-    options: Any, broots: Type[FakeBuildRoot], uploads: Dict[str, bytes], tmp_path: Path
+    options: Any, broots: Type[FakeBuildRoot], tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret"
     secret.write_text("of the host")
@@ -192,5 +195,6 @@ def test_links_in_the_result_directory_are_never_uploaded(
         Path(self.resultdir(), "leftover.txt").write_text("unexpected")
 
     broots._leave_results = leave  # type: ignore[method-assign]
-    result = run(hub(), options)
-    assert not any("evil" in path or "leftover" in path for path in [*uploads, *result["rpms"]])
+    session = hub()
+    result = run(session, options)
+    assert not any("evil" in path or "leftover" in path for path in [*session.uploads, *result["rpms"]])

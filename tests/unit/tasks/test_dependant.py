@@ -37,17 +37,21 @@ def hub(subtasks: Subtasks, **tasks: List[str]) -> ScriptedSession:
 
 
 def test_tasks_start_when_the_others_have_ended(options: Any) -> None:
-    subtasks = Subtasks({"a": 1, None: 2})  # type: ignore[dict-item]
+    subtasks = Subtasks({"a": None, "b": None})
     session = hub(subtasks, t1=["OPEN", "CLOSED"], t2=["CLOSED"])
-    spawn: List[Any] = [["sleep", [1], {"label": "a", "priority": 15}], ["sleep", [2]]]
-    subtasks.results = {"a": None}
-    subtasks.wait_results = lambda _task, ids, canfail=None: [[one, None] for one in ids]  # type: ignore[method-assign, assignment, misc]
-    session.answers.update(subtasks.answers())
+    spawn: List[Any] = [["sleep", [1], {"label": "a", "priority": 15}], ["sleep", [2], {"label": "b"}]]
     run(session, options, [1, 2], spawn)
     assert subtasks.spawned == [
         {"method": "sleep", "arglist": [1], "parent": 305, "label": "a", "priority": 15},
-        {"method": "sleep", "arglist": [2], "parent": 305},
+        {"method": "sleep", "arglist": [2], "parent": 305, "label": "b"},
     ]
+    assert session.arguments("host.taskSetWait") == [((305, [900, 901]), {})]
+
+
+def test_options_of_a_task_are_optional(options: Any) -> None:
+    subtasks = Subtasks({None: None})
+    run(hub(subtasks), options, [], [["sleep", [2]]])
+    assert subtasks.spawned == [{"method": "sleep", "arglist": [2], "parent": 305}]
 
 
 def test_one_question_serves_all_tasks_and_ended_ones_are_not_asked_again(options: Any) -> None:
@@ -68,11 +72,11 @@ def test_a_dependency_that_failed_fails_the_task(options: Any, state: str) -> No
     session = hub(Subtasks({}), t1=["OPEN", state])
     with pytest.raises(koji.GenericError, match=r"^Dependency 1 failed to complete\.$"):
         run(session, options, [1], [["sleep", [1]]])
-    assert "host.subtask" not in session.names()
+    assert "host.subtask" not in session.names
 
 
 def test_nothing_to_wait_for_starts_at_once(options: Any) -> None:
     results: Dict[str, Any] = {"a": None}
     session = hub(Subtasks(results))
     run(session, options, [], [["sleep", [1], {"label": "a"}]])
-    assert "getTaskInfo" not in session.names()
+    assert "getTaskInfo" not in session.names

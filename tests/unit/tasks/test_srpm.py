@@ -38,9 +38,7 @@ def run(session: ScriptedSession, options: Any, **opts: Any) -> Any:
     return handler.run()
 
 
-def test_a_package_is_made_anew(
-    options: Any, broots: Type[FakeBuildRoot], uploads: Dict[str, bytes], packages: Dict[str, Path]
-) -> None:
+def test_a_package_is_made_anew(options: Any, broots: Type[FakeBuildRoot], packages: Dict[str, Path]) -> None:
     session = hub()
     assert run(session, options) == {
         "srpm": "tasks/306/306/hello-1.0-1.src.rpm",
@@ -49,7 +47,7 @@ def test_a_package_is_made_anew(
         "source": {"source": "hello-1.0-1.src.rpm", "url": "hello-1.0-1.src.rpm"},
     }
     content = packages["hello-1.0-1.src.rpm"].read_bytes()
-    assert uploads == {"tasks/306/306/hello-1.0-1.src.rpm": content}
+    assert session.uploads == {"tasks/306/306/hello-1.0-1.src.rpm": content}
     (broot,) = broots.made
     assert broot.more == {"repo_id": 4, "install_group": "srpm-build"}
     assert broot.calls == [("init",), ("rebuild_srpm", "/chroot_tmpdir/srpm/hello-1.0-1.src.rpm")]
@@ -58,11 +56,11 @@ def test_a_package_is_made_anew(
     assert broot.expired == 1
 
 
-def test_the_hub_is_asked_as_recorded(options: Any, broots: Any, uploads: Any) -> None:
+def test_the_hub_is_asked_as_recorded(options: Any, broots: Any) -> None:
     session = hub()
     run(session, options)
     recorded = sequence("rebuildSRPM")
-    assert session.names() == recorded[: recorded.index("getBuildConfig") + 1]
+    assert session.names == recorded[: recorded.index("getBuildConfig") + 1]
     assert session.arguments("getTag") == [((2,), {"strict": True, "event": 186})]
 
 

@@ -17,7 +17,7 @@ def hub(**more: Any) -> ScriptedSession:
 def test_a_build_is_tagged_and_people_are_told(options: Any) -> None:
     session = hub()
     make_handler(TagBuildTask, "tagBuild", [1, 6, False, None, True], session, options, 308).run()
-    assert session.names() == sequence("tagBuild")
+    assert session.names == sequence("tagBuild")
     assert session.arguments("host.tagBuild") == [((308, 1, 6), {"force": False, "fromtag": None})]
     assert session.arguments("host.tagNotification") == [((True, 1, None, 6, 1, True), {})]
 

@@ -86,7 +86,7 @@ def test_a_task_that_can_fail_is_not_asked_for_its_result(tmp_path: Any, monkeyp
     answers = iter([[[9], [8]], [[8], []]])
     session = ScriptedSession(host_taskSetWait=None, host_taskWait=answers, host_taskWaitResults=results)
     parent(session, tmp_path).wait([8, 9], all=True, failany=True, canfail=[9])
-    assert "getTaskResult" not in session.names()
+    assert "getTaskResult" not in session.names
     assert session.arguments("host.taskWaitResults") == [((7, [8, 9]), {"canfail": [9]})]
 
 
@@ -96,7 +96,7 @@ def test_a_time_limit_is_kept_and_the_children_are_canceled(tmp_path: Any) -> No
     with pytest.raises(koji.GenericError, match=r"Subtasks timed out after 0\.\d seconds"):
         parent(session, tmp_path).wait(8, timeout=0.05)
     assert time.monotonic() - started < 5
-    assert session.names()[-1] == "cancelTaskChildren"
+    assert session.names[-1] == "cancelTaskChildren"
 
 
 def test_wakeups_do_not_stretch_the_time_limit(tmp_path: Any) -> None:

@@ -30,7 +30,7 @@ def hub(**more: Any) -> ScriptedSession:
 def test_a_repository_is_requested_and_waited_for(options: Any) -> None:
     session = hub(repo_request=PENDING, repo_checkRequest={"repo": REPO, "request": REQUEST})
     assert run(session, options, "demo-build", None, None, 150) == REPO
-    assert session.names() == sequence("waitrepo")
+    assert session.names == sequence("waitrepo")
     assert session.arguments("repo.request") == [((2,), {"min_event": 150, "at_event": None, "opts": None})]
 
 
@@ -38,7 +38,7 @@ def test_the_request_is_asked_about_until_it_is_fulfilled(options: Any) -> None:
     checks = iter([{"repo": None, "request": REQUEST}] * 3 + [{"repo": REPO, "request": REQUEST}])
     session = hub(repo_request=PENDING, repo_checkRequest=checks)
     assert run(session, options, "demo-build") == REPO
-    assert session.names().count("repo.checkRequest") == 4
+    assert session.names.count("repo.checkRequest") == 4
 
 
 def test_a_request_that_was_given_up_is_a_fault(options: Any) -> None:
@@ -84,4 +84,4 @@ def test_builds_have_to_be_tagged_first(options: Any) -> None:
     tagged = iter([[], [], [{"version": "1", "release": "1"}], [{"version": "1", "release": "1"}]])
     session = hub(listTagged=tagged, tagLastChangeEvent=186)
     assert run(session, options, "demo-build", None, ["hello-1-1"]) == REPO
-    assert session.names().count("listTagged") == 4
+    assert session.names.count("listTagged") == 4
