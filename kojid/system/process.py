@@ -28,6 +28,7 @@ from kojid.system.accounts import Credentials, clean_environment, credentials_of
 from kojid.system.child import Child, ExitStatus
 from kojid.system.forks import become_subreaper, fork, reap
 from kojid.system.processes import ProcessId, open_pidfd, start_time
+from kojid.system.termination import Termination, descendants, terminate
 
 __all__ = [
     "DEVNULL",
@@ -38,17 +39,20 @@ __all__ = [
     "Credentials",
     "ExitStatus",
     "ProcessId",
+    "Termination",
     "become_subreaper",
     "capture",
     "clean_environment",
     "command_line",
     "credentials_of",
+    "descendants",
     "fork",
     "open_pidfd",
     "reap",
     "run",
     "spawn",
     "start_time",
+    "terminate",
 ]
 
 Stream = Union[int, IO[Any], None]
@@ -186,10 +190,10 @@ def run(
         try:
             status = _attend(child, timeout, tick, on_tick)
         except BaseException:  # SystemExit and KeyboardInterrupt too: whoever leaves, the command goes first
-            end_group(child)
+            end_command(child)
             raise
         if status is None:
-            end_group(child)
+            end_command(child)
             if on_tick is not None:
                 on_tick()
             raise CommandTimeout(f"{command_line(argv)} did not end within {timeout:g} seconds")
@@ -219,21 +223,14 @@ def _attend(
             on_tick()
 
 
-def end_group(child: Child) -> None:
-    """End a command that leads its own process group: TERM, then KILL to all of the group, then reap it.
+def end_command(child: Child) -> None:
+    """End a command with all that it has started: TERM, then KILL; then reap it.
 
-    The leader is reaped last: as long as it is there, the number of its group can't mean anybody else.
+    It is reaped last: as long as it is there, its pid and the number of its session can't mean anybody else.
     """
-    _signal_group(child, signal.SIGTERM)
-    child.ended(_TERM_SECONDS)
-    _signal_group(child, signal.SIGKILL)
-    child.wait(_KILL_SECONDS)
-
-
-def _signal_group(child: Child, number: int) -> None:
     if child.status is None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(child.pid, number)
+        terminate(child.pid, ((signal.SIGTERM, _TERM_SECONDS), (signal.SIGKILL, _KILL_SECONDS)))
+        child.wait(0)
 
 
 def capture(argv: Sequence[str], *, timeout: Optional[float], **spawn_args: Any) -> Tuple[ExitStatus, bytes]:
