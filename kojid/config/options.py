@@ -198,6 +198,9 @@ class Options:
         # Only reached for names that were never set; the annotation tells type checkers that any option is a name.
         raise AttributeError(f"there is no option {name!r}")
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+
     def __iter__(self) -> Iterator[Tuple[str, Any]]:
         return iter(sorted(vars(self).items()))
 

@@ -1,0 +1,44 @@
+# `make demo` shows a build, `make test` runs everything; both install what they need. `make help` lists the rest.
+PYTHON = .venv/bin/python
+# These point every TLS client at the system's authorities and would override the sandbox's own.
+unexport REQUESTS_CA_BUNDLE SSL_CERT_FILE CURL_CA_BUNDLE
+
+.PHONY: help demo test prepare lint unit pythons e2e generated clean
+
+help:
+	@echo "make demo       build GNU hello through a whole sandbox on this machine"
+	@echo "make test       linters, types, unit tests, end-to-end tests"
+	@echo "make lint | unit | pythons | e2e    one part of it"
+	@echo "make generated  etc/kojid.conf and docs/options.md anew from the option table"
+	@echo "make clean      what the above left in this directory"
+
+demo:
+	@tools/prepare run
+	@bin/kojid sandbox demo
+
+prepare:
+	@tools/prepare test
+
+test: lint unit pythons e2e
+
+lint: prepare
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m mypy
+	.venv/bin/lint-imports
+
+unit: prepare
+	$(PYTHON) -m pytest -q tests/unit --cov --cov-report=
+
+pythons: prepare
+	tools/pythons
+
+e2e: prepare
+	$(PYTHON) -m pytest -v tests/e2e --cov --cov-append --cov-report=term
+
+generated: prepare
+	$(PYTHON) -m kojid.config.render conf > etc/kojid.conf
+	$(PYTHON) -m kojid.config.render reference > docs/options.md
+
+clean:
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* *.egg-info

@@ -1,0 +1,220 @@
+"""The daemon: sets the parts up, keeps the loop turning, and leaves nothing behind at the end (contract 4.1)."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any, Callable, Dict, List, Optional, Sequence
+
+import koji
+import koji.tasks
+
+from kojid.config.options import Options
+from kojid.daemon.beat import Beat
+from kojid.daemon.cycle import Cycle, State
+from kojid.daemon.housekeeping import Housekeeping
+from kojid.daemon.loop import Interrupted, Loop
+from kojid.daemon.schedule.assigned import Taker
+from kojid.daemon.supervisor import Supervisor
+from kojid.errors import explain
+from kojid.plugins import loader
+from kojid.system import notify
+from kojid.tasks import registry
+
+_log = logging.getLogger("koji.build")
+_OLDEST_HUB = (1, 34)
+_LONGEST_END = 30.0  # seconds; a process in the kernel's hands can outlive even KILL
+
+
+class Manager:
+    """What foreground handlers get as their manager: `restart` and `restartVerify` use it (contract 6.12)."""
+
+    def __init__(self, session: Any, options: Options, state: State) -> None:
+        self.session = session
+        self.options = options
+        self._state = state
+
+    @property
+    def host_id(self) -> int:
+        """This host's id on the hub."""
+        return self._state.host_id
+
+    @property
+    def start_ts(self) -> float:
+        """When this daemon's hub session began, seconds since the epoch."""
+        return self._state.start_ts
+
+    @property
+    def tasks(self) -> Dict[int, Any]:
+        """The open tasks of this host."""
+        return self._state.tasks
+
+    @property
+    def restart_pending(self) -> bool:
+        """Whether the daemon restarts once its tasks have ended."""
+        return self._state.restart_pending
+
+    @restart_pending.setter
+    def restart_pending(self, value: bool) -> None:
+        self._state.restart_pending = value
+
+
+class Daemon:
+    """A running builder.
+
+    Args:
+        session: the hub session, logged in and exclusive.
+        options: the settings.
+        argv: how the program was called, to start it anew.
+        detached: whether it went into the background.
+    """
+
+    def __init__(self, session: Any, options: Options, argv: Sequence[str], *, detached: bool) -> None:
+        self._session = session
+        self._options = options
+        self._argv = [os.path.abspath(argv[0]), *argv[1:]]
+        self._detached = detached
+        self._loop = Loop()
+        self._beat = Beat(options.sleeptime, time.monotonic())
+        self._stopping: Optional[str] = None
+
+    def run(self) -> int:
+        """Run until told to stop; returns the exit status (contract 1.5)."""
+        _log.info("Starting up")
+        self._set_up()
+        notify.ready()
+        code = self._turn()
+        notify.stopping()
+        self._shut_down()
+        self._loop.close()
+        return code
+
+    def _set_up(self) -> None:
+        state = State(self._session.host.getID(), self._session.getSessionInfo()["start_ts"])
+        self._state = state
+        handlers = loader.load(registry.handlers(), self._options.plugin, self._options.pluginpath)
+        self._supervisor = Supervisor(self._loop, self._options, self._event)
+        housekeeping = Housekeeping(self._session, self._options, self._supervisor)
+        manager = Manager(self._session, self._options, state)
+        taker = Taker(self._session, self._options, handlers, self._supervisor, manager)
+        self._cycle = Cycle(self._session, self._options, state, self._supervisor, housekeeping, taker)
+        self._check_host()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.on_signal(number, self._stopper(signal.Signals(number).name), urgent=True)
+        self._loop.on_signal(signal.SIGUSR1, self._restart_gracefully)
+
+    def _check_host(self) -> None:
+        """Say at start what would keep this host from its work, rather than cycle by cycle (contract 11.1, item 1)."""
+        if self._session.hub_version < _OLDEST_HUB:
+            version = ".".join(map(str, self._session.hub_version))
+            _log.error("the hub is version %s; this builder needs 1.34 or newer to get tasks", version)
+        try:
+            Path(self._options.mock_config_dir).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            _log.error("%s cannot be made, no build can run: %s", self._options.mock_config_dir, error.strerror)
+        if not os.path.isdir(self._options.mockdir):
+            _log.error("mockdir %s does not exist: this host takes no task until it does", self._options.mockdir)
+        if os.geteuid() != 0:
+            _log.warning("not running as root: buildroots can't be made")
+
+    def _event(self) -> None:
+        self._beat.event(time.monotonic())
+
+    def _stopper(self, name: str) -> Callable[[], None]:
+        def stop() -> None:
+            _log.info("%s received", name)
+            self._stopping = name
+
+        return stop
+
+    def _restart_gracefully(self) -> None:
+        _log.info("Initiating graceful restart")
+        self._state.restart_pending = True
+        self._event()
+
+    def _turn(self) -> int:
+        """The loop; returns the exit status."""
+        code = 0
+        try:
+            while self._stopping is None:
+                if time.monotonic() >= self._beat.next:
+                    self._one_cycle()
+                self._loop.turn(self._beat.next)
+        except (Interrupted, SystemExit, KeyboardInterrupt, koji.tasks.ServerExit):
+            pass
+        except koji.tasks.ServerRestart:
+            self._start_anew()
+        except koji.AuthExpired:
+            _log.error("Session expired")
+            code = 1
+        except koji.AuthError as error:
+            _log.error("Authentication error: %s", explain(error))
+            code = 1
+        _log.info("Exiting")
+        return code
+
+    def _one_cycle(self) -> None:
+        """A cycle and the time of the next; what goes wrong in it costs the cycle, never the daemon."""
+        try:
+            with self._loop.interruptible():
+                took = self._cycle.run()
+        except koji.tasks.ServerRestart:
+            raise
+        except koji.RetryError as error:
+            # The hub did it already and the answer was lost: the next cycle sees the result (contract 11.1, item 3).
+            _log.warning("a reply of the hub was lost: %s", explain(error))
+            self._pause(self._beat.failed(time.monotonic()))
+        except (koji.AuthError, koji.AuthExpired):
+            raise
+        except Exception as error:
+            _log.error("this cycle failed: %s", explain(error), exc_info=_log.isEnabledFor(logging.DEBUG))
+            self._pause(self._beat.failed(time.monotonic()))
+        else:
+            pause = self._beat.done(time.monotonic(), again=took)
+            notify.status(self._status_line())
+            if pause:
+                self._pause(pause)
+
+    def _pause(self, seconds: float) -> None:
+        _log.debug("Sleeping for %g", round(seconds, 2))
+
+    def _status_line(self) -> str:
+        verdict = self._state.verdict
+        jobs = f"{len(self._state.tasks)}/{self._options.maxjobs} jobs"
+        return jobs if verdict.ready else f"{jobs}; not ready: {verdict.reason}"
+
+    def _start_anew(self) -> None:
+        """Restart in place: same program, same arguments; the lock is given back first (contract 11.1, item 13)."""
+        _log.info("Restarting")
+        self._let_go()
+        self._loop.close()
+        arguments: List[str] = [*self._argv[1:]]
+        if self._detached and not {"-f", "--fg"} & set(arguments):
+            arguments.append("--fg")  # already in the background: the process id stays
+        os.execv(sys.executable, [sys.executable, self._argv[0], *arguments])  # noqa: S606
+
+    def _let_go(self) -> None:
+        with contextlib.suppress(Exception):
+            self._session.logout()
+
+    def _shut_down(self) -> None:
+        """End every task, give them back to the hub, and leave (contract 4.1, after the loop)."""
+        _log.info("Shutting down, please wait...")
+        for job in self._supervisor.jobs:
+            self._supervisor.end(job)
+        deadline = time.monotonic() + _LONGEST_END
+        while self._supervisor.busy() and time.monotonic() < deadline:
+            self._loop.turn(time.monotonic() + 0.1)
+            self._supervisor.reap()
+        try:
+            if self._state.tasks:
+                self._session.host.freeTasks(sorted(self._state.tasks))
+            self._session.host.updateHost(0.0, False)
+        except Exception as error:
+            _log.warning("the hub was not told of the end, it will notice: %s", explain(error))
+        self._let_go()

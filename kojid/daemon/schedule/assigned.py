@@ -1,0 +1,133 @@
+"""Taking tasks that the hub's scheduler assigned to this host (contract 4.3, 4.5; hubs since 1.34)."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, List, Mapping, Optional
+
+import koji
+import koji.tasks
+
+from kojid.config.options import Options
+from kojid.daemon import worker
+from kojid.daemon.supervisor import Supervisor
+from kojid.errors import HostFault, explain
+from kojid.plugins.loader import Handlers
+
+_log = logging.getLogger("koji.TaskManager")
+
+
+class Taker:
+    """Opens tasks and starts their processes.
+
+    Args:
+        session: the daemon's hub session.
+        options: the daemon's settings.
+        handlers: the task methods of this host.
+        supervisor: starts the processes.
+        manager: what foreground handlers get as their manager.
+    """
+
+    def __init__(
+        self, session: Any, options: Options, handlers: Handlers, supervisor: Supervisor, manager: Any
+    ) -> None:
+        self._session = session
+        self._options = options
+        self._handlers = handlers
+        self._supervisor = supervisor
+        self._manager = manager
+
+    def methods(self) -> List[str]:
+        """The names of the methods that this host answers."""
+        return list(self._handlers)
+
+    def take(self, task: Mapping[str, Any], host: Mapping[str, Any]) -> bool:
+        """Try to take one task; returns whether it was opened here.
+
+        Args:
+            task: the hub's row from `host.getTasks`.
+            host: the hub's row of this host.
+        """
+        task_id, method = task["id"], task["method"]
+        _log.info("Attempting to take task %s", task_id)
+        handler_class = self._handlers.get(method)
+        if handler_class is None:
+            _log.warning("Refusing task %s: no handler for method %s", task_id, method)
+            self._session.host.refuseTask(task_id, soft=False, msg="no handler for method")
+            return False
+        handler = self._make(handler_class, task_id, method)
+        if handler is None or not self._suits(handler, host):
+            return False
+        row = self._session.host.openTask(task_id)
+        if row is None:
+            _log.warning("Could not open task %s: another host has it, or it is gone", task_id)
+            return False
+        return self._weigh(handler) and self._begin(handler, row)
+
+    def _make(self, handler_class: Any, task_id: int, method: str) -> Optional[Any]:
+        """The handler for a task; one that can't be made refuses this task and no other (contract 11.1, item 6)."""
+        info = self._session.getTaskInfo(task_id, request=True)
+        if not info or info.get("request") is None:
+            _log.warning("Task %s (%s) has no request; leaving it to the hub", task_id, method)
+            return None
+        try:
+            handler = handler_class(task_id, method, info["request"], self._session, self._options)
+            handler.taskinfo = info
+        except Exception as error:
+            _log.exception("the handler of task %s (%s) can't be made", task_id, method)
+            self._session.host.refuseTask(task_id, msg=f"the handler can't be made: {explain(error)}")
+            return None
+        return handler
+
+    def _suits(self, handler: Any, host: Mapping[str, Any]) -> bool:
+        """Ask the handler whether this host will do; trouble with the hub is no answer (contract 11.1, item 8)."""
+        if not hasattr(handler, "checkHost"):
+            return True
+        why = ""
+        try:
+            if handler.checkHost(dict(host)):
+                return True
+        except (koji.GenericError, OSError) as error:
+            _log.warning("the host check of task %s did not work, trying again: %s", handler.id, explain(error))
+            return False
+        except Exception as error:
+            _log.exception("the host check of task %s failed", handler.id)
+            why = f": {explain(error)}"
+        _log.info("Skipping task %s (%s) due to host check", handler.id, handler.method)
+        self._session.host.refuseTask(handler.id, soft=False, msg=f"failed host check{why}")
+        return False
+
+    def _weigh(self, handler: Any) -> bool:
+        try:
+            self._session.host.setTaskWeight(handler.id, handler.weight())
+        except koji.ActionNotAllowed:
+            info = self._session.getTaskInfo(handler.id)
+            if info["state"] == koji.TASK_STATES["OPEN"] and info["host_id"] == self._manager.host_id:
+                raise
+            _log.warning("Task %s was canceled or reassigned just after it was opened", handler.id)
+            return False
+        return True
+
+    def _begin(self, handler: Any, row: Mapping[str, Any]) -> bool:
+        self._manager.tasks[handler.id] = {"id": handler.id, "waiting": None, "weight": row["weight"]}
+        if handler.Foreground:
+            _log.info("running task in foreground: %s (%s)", handler.id, handler.method)
+            handler.setManager(self._manager)
+            self._perform(handler)
+            return True
+        try:
+            self._supervisor.start(handler, handler.method, self._session.subsession())
+        except HostFault as error:
+            _log.error("no process for task %s: %s", handler.id, explain(error))
+            self._session.host.refuseTask(handler.id, msg=f"this host can't start a process: {explain(error)}")
+            return False
+        return True
+
+    def _perform(self, handler: Any) -> None:
+        """Run a foreground handler here; one that stops the daemon has done its work (contract 6.12)."""
+        try:
+            worker.perform(handler, self._session)
+        except koji.tasks.ServerExit:
+            # Left open it would be freed and stop the next daemon, too.
+            self._session.host.closeTask(handler.id, worker.encode(None))
+            raise

@@ -1,0 +1,63 @@
+"""Whose log line it is: the task id in each line of a task process, and a log per task beside the daemon's."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import Optional
+
+FILE_FORMAT = "%(asctime)s [%(levelname)s] %(name)s: %(task)s%(message)s"
+STDERR_FORMAT = "%(asctime)s [%(levelname)s] {%(process)d} %(name)s:%(lineno)d %(task)s%(message)s"
+
+_current: Optional[int] = None
+
+
+class TaskPrefix(logging.Filter):
+    """Gives every record the attribute `task`: "[task 12] " in a task process, nothing in the daemon."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Never drops a record."""
+        record.task = "" if _current is None else f"[task {_current}] "
+        return True
+
+
+def begin(task_id: int, directory: str) -> None:
+    """In a task process: mark its records, and write them to `directory`/TASK.log too.
+
+    A directory that can't be written costs the extra log, not the task.
+    """
+    global _current
+    _current = task_id
+    if not directory:
+        return
+    logger = logging.getLogger("koji")
+    try:
+        os.makedirs(directory, mode=0o755, exist_ok=True)
+        handler = logging.FileHandler(path_of(task_id, directory))
+    except OSError as error:
+        logger.warning("no log for this task alone: %s", error)
+        return
+    handler.setFormatter(logging.Formatter(FILE_FORMAT))
+    handler.addFilter(TaskPrefix())
+    logger.addHandler(handler)
+
+
+def path_of(task_id: int, directory: str) -> Path:
+    """Where the log of a task lies."""
+    return Path(directory) / f"{task_id}.log"
+
+
+def sweep(directory: str, lifetime: float) -> int:
+    """Remove logs of tasks that were last written `lifetime` seconds ago; returns how many."""
+    if not directory or not os.path.isdir(directory):
+        return 0
+    oldest = time.time() - lifetime
+    removed = 0
+    for entry in os.scandir(directory):
+        stem, _dot, suffix = entry.name.partition(".")
+        if stem.isdigit() and suffix == "log" and entry.stat(follow_symlinks=False).st_mtime < oldest:
+            os.unlink(entry.path)
+            removed += 1
+    return removed

@@ -1,0 +1,140 @@
+"""Which buildroots are expired, emptied and removed (contract 4.6)."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Any, Callable
+from unittest.mock import Mock
+
+import koji
+import pytest
+
+from kojid.daemon import housekeeping
+from kojid.daemon.housekeeping import Housekeeping
+from kojid.system.child import ExitStatus
+from tests.support import options
+
+DAY = 86400
+
+
+class DoesItNow:
+    """A supervisor whose helpers run at once."""
+
+    def help_with(self, main: Callable[[], None], name: str, done: Callable[[ExitStatus], None]) -> int:
+        main()
+        done(ExitStatus(0))
+        return 1
+
+
+class Site:
+    def __init__(self, top: Path) -> None:
+        self.mockdir, self.configs = top / "mock", top / "etc"
+        self.mockdir.mkdir()
+        self.configs.mkdir()
+        self.session = Mock()
+        self.rows: dict[int, dict[str, Any]] = {}
+        self.states: dict[int, int] = {}
+        self.session.listBuildroots.side_effect = lambda buildrootID: [
+            self.rows[number] for number in buildrootID if number in self.rows
+        ]
+        self.session.getTaskInfo.side_effect = lambda ids: [
+            {"id": number, "state": self.states[number]} if number in self.states else None for number in ids
+        ]
+        settings = options(
+            mockdir=str(self.mockdir), mock_config_dir=str(self.configs), minspace=0, task_log_dir=str(top / "logs")
+        )
+        self.keeper = Housekeeping(self.session, settings, DoesItNow())  # type: ignore[arg-type]
+
+    def buildroot(self, number: int, age: float, state: str = "CLOSED") -> Path:
+        name = f"tag-{number}-7"
+        root = self.mockdir / name / "root"
+        root.mkdir(parents=True)
+        (root / "etc").mkdir()
+        (self.mockdir / name / "result").mkdir()
+        (self.mockdir / f"{name}-bootstrap" / "root" / "usr").mkdir(parents=True)
+        for directory in (root, self.mockdir / f"{name}-bootstrap" / "root"):
+            os.utime(directory, (time.time() - age, time.time() - age))
+        text = f"# Koji buildroot id: {number}\n# Koji buildroot name: {name}\nconfig_opts = {{}}\n"
+        (self.configs / f"{name}.cfg").write_text(text)
+        self.rows[number] = {"id": number, "task_id": 100 + number, "retire_ts": time.time() - age}
+        self.states[100 + number] = koji.TASK_STATES[state]
+        return self.mockdir / name
+
+    def config(self, number: int) -> Path:
+        return self.configs / f"tag-{number}-7.cfg"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def test_buildroots_of_tasks_that_are_not_open_are_expired(site: Site) -> None:
+    active = [
+        {"id": 1, "task_id": None, "tag_name": "t", "arch": "x86_64"},
+        {"id": 2, "task_id": 50, "tag_name": "t", "arch": "x86_64"},
+        {"id": 3, "task_id": 51, "tag_name": "t", "arch": "x86_64"},
+    ]
+    site.keeper.update(active, [51])
+    assert [call.args for call in site.session.host.setBuildRootState.call_args_list] == [(1, 3), (2, 3)]
+
+
+def test_a_recent_one_is_left_alone(site: Site) -> None:
+    top = site.buildroot(1, age=60)
+    site.keeper.update([], [])
+    assert (top / "root" / "etc").is_dir()
+
+
+def test_an_older_one_is_emptied_with_its_bootstrap_and_results(site: Site) -> None:
+    top = site.buildroot(1, age=200)
+    site.keeper.update([], [])
+    assert list((top / "root").iterdir()) == []
+    assert not (top / "result").exists()
+    assert list(Path(f"{top}-bootstrap", "root").iterdir()) == []
+    assert site.config(1).exists()
+
+
+def test_an_old_one_goes_with_its_configuration(site: Site) -> None:
+    top = site.buildroot(1, age=2 * DAY)
+    site.keeper.update([], [])
+    assert not top.exists()
+    assert not Path(f"{top}-bootstrap").exists()
+    assert not site.config(1).exists()
+
+
+def test_a_failed_tasks_buildroot_is_kept_for_its_lifetime(site: Site) -> None:
+    top = site.buildroot(1, age=3600, state="FAILED")
+    site.keeper.update([], [])
+    assert (top / "root" / "etc").is_dir()
+
+
+def test_a_failed_tasks_buildroot_goes_early_when_space_is_short(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    top = site.buildroot(1, age=3600, state="FAILED")
+    monkeypatch.setattr(housekeeping.storage, "free_space_mb", lambda path: -1)
+    site.keeper.update([], [])
+    assert list((top / "root").iterdir()) == []
+
+
+def test_buildroots_in_use_and_unknown_ones_are_left_alone(site: Site) -> None:
+    used, unknown = site.buildroot(1, age=2 * DAY), site.buildroot(2, age=2 * DAY)
+    del site.rows[2]
+    site.keeper.update([{"id": 1, "task_id": 101, "tag_name": "t", "arch": "x86_64"}], [101])
+    assert (used / "root" / "etc").is_dir()
+    assert (unknown / "root" / "etc").is_dir()
+
+
+def test_the_hub_is_asked_once_about_a_retired_buildroot(site: Site) -> None:
+    site.buildroot(1, age=60)
+    for _ in range(3):
+        site.keeper.update([], [])
+    assert site.session.listBuildroots.call_count == 1
+    assert site.session.getTaskInfo.call_count == 1
+
+
+def test_files_without_both_marks_and_names_with_slashes_are_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "a.cfg").write_text("# Koji buildroot id: 1\n")
+    (tmp_path / "b.cfg").write_text("# Koji buildroot id: 2\n# Koji buildroot name: ../../etc\n")
+    (tmp_path / "c.cfg").write_bytes(b"\xff\xfe\n")
+    assert housekeeping.scan(tmp_path) == []
