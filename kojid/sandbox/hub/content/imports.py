@@ -5,11 +5,21 @@ from __future__ import annotations
 import hashlib
 import time
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, List, Mapping, Optional, Sequence, Tuple
 
 import koji
 
-from kojid.sandbox.hub.content import buildroots, builds, buildstates, filing, noarch, notifications, tagchanges, tags
+from kojid.sandbox.hub.content import (
+    buildroots,
+    builds,
+    buildstates,
+    filing,
+    noarch,
+    notifications,
+    rpmheaders,
+    tagchanges,
+    tags,
+)
 from kojid.sandbox.hub.database import Row
 from kojid.sandbox.hub.kernel import Context, export
 
@@ -23,12 +33,7 @@ def read(path: Path) -> Row:
     Raises:
         koji.GenericError: it is no rpm, its name is not the one that its header gives, or its architecture is none.
     """
-    try:
-        found: Dict[str, Any] = koji.get_header_fields(str(path), FIELDS)
-    except koji.GenericError:
-        raise
-    except Exception as error:  # the rpm library raises errors of its own for what it can't read
-        raise koji.GenericError(f"Cannot read rpm file {path.name}: {error}") from error
+    found = rpmheaders.fields(path, FIELDS)
     source = found.pop("sourcepackage") == 1
     found["arch"] = "src" if source else found["arch"]
     koji.parse_arches(found["arch"], strict=True)

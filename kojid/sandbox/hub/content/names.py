@@ -85,10 +85,9 @@ def check(name: Any) -> str:
 
 
 def arches(text: Optional[str]) -> Optional[str]:
-    """A tag's or package's list of architectures, in the form a hub keeps it: separated by single spaces.
+    """A list of architectures in the form a hub keeps it, separated by single spaces; None stays None.
 
     Raises:
         koji.GenericError: a name has characters that no architecture has.
     """
-    parsed: Optional[str] = koji.parse_arches(text, strict=True, allow_none=True)
-    return parsed
+    return None if text is None else str(koji.parse_arches(text, strict=True))

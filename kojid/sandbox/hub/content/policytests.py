@@ -25,6 +25,10 @@ class Data(Dict[str, Any]):
         super().__init__(values)
         self.ctx = ctx
 
+    def copy(self) -> Data:
+        """As a dict's, the call kept: the library copies what it is given."""
+        return Data(self.ctx, self)
+
     def user(self) -> Optional[Row]:
         """The user that the data names, else the caller; None when it is nobody."""
         user_id = self.get("user_id", self.ctx.session.user_id if self.ctx.session else None)

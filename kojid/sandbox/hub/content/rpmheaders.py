@@ -36,6 +36,22 @@ FILE_FIELDS = {
 }
 
 
+def fields(path: Path, names: Sequence[str]) -> Dict[str, Any]:
+    """Header fields of an rpm file; the library leaves a file open that it can't read, so it is opened here.
+
+    Raises:
+        koji.GenericError: it is no rpm, or there is no field of that name.
+    """
+    with path.open("rb") as file:
+        try:
+            header = koji.get_rpm_header(file)
+        except koji.GenericError:
+            raise
+        except Exception as error:  # the rpm library raises errors of its own for what it can't read
+            raise koji.GenericError(f"Cannot read rpm file {path.name}: {error}") from error
+        return dict(koji.get_header_fields(header, list(names)))
+
+
 def _file(ctx: Context, rpm_id: Optional[rpms.RpmInfo], task_id: Optional[int], name: Optional[str]) -> Path:
     """The rpm file that a call names: a known rpm's, or one that a task uploaded.
 
@@ -81,8 +97,7 @@ def get_rpm_headers(
     file = _found(ctx, strict, rpmID, taskID, filepath)
     if file is None:
         return {}
-    found: Dict[str, Any] = koji.get_header_fields(str(file), list(headers or []))
-    return dict(koji.fixEncodingRecurse(found, remove_nonprintable=True))
+    return dict(koji.fixEncodingRecurse(fields(file, headers or []), remove_nonprintable=True))
 
 
 @export("listRPMFiles", reads=True)
@@ -92,8 +107,8 @@ def list_rpm_files(ctx: Context, rpmID: rpms.RpmInfo, queryOpts: queries.QueryOp
     if file is None:
         return queries.apply([], queryOpts)
     header = koji.get_rpm_header(str(file))
-    fields = koji.get_header_fields(header, list(FILE_FIELDS.values()))
-    columns = [fields[name] for name in FILE_FIELDS.values()]
+    found = koji.get_header_fields(header, list(FILE_FIELDS.values()))
+    columns = [found[name] for name in FILE_FIELDS.values()]
     algorithm = koji.util.filedigestAlgo(header)
     rows = [{**dict(zip(FILE_FIELDS, values)), "digest_algo": algorithm} for values in zip(*columns)]
     return queries.apply([{**row, "md5": row["digest"]} for row in rows], queryOpts)
@@ -119,10 +134,10 @@ def get_rpm_deps(
     rows: List[Dict[str, Any]] = []
     for kind, word in DEPENDENCIES.items():
         if depType in (None, kind):
-            fields = [koji.get_header_field(header, f"{word}{part}") for part in ("NAME", "VERSION", "FLAGS")]
+            columns = [koji.get_header_field(header, f"{word}{part}") for part in ("NAME", "VERSION", "FLAGS")]
             rows += [
                 {"name": name, "version": version, "flags": flags, "type": kind}
-                for name, version, flags in zip(*fields)
+                for name, version, flags in zip(*columns)
             ]
     return queries.apply(rows, queryOpts)
 
@@ -172,7 +187,7 @@ def get_changelog_entries(
 
 def _entries(file: Path) -> List[Dict[str, Any]]:
     columns = ["changelogtime", "changelogname", "changelogtext"]
-    fields = koji.get_header_fields(str(file), columns)
+    found = fields(file, columns)
     rows = [
         {
             "date": datetime.datetime.fromtimestamp(moment).isoformat(" "),
@@ -180,6 +195,6 @@ def _entries(file: Path) -> List[Dict[str, Any]]:
             "author": koji.fixEncoding(author),
             "text": koji.fixEncoding(text),
         }
-        for moment, author, text in zip(*(fields[column] for column in columns))
+        for moment, author, text in zip(*(found[column] for column in columns))
     ]
     return list(koji.fixEncodingRecurse(rows, remove_nonprintable=True))

@@ -70,7 +70,7 @@ def create_tag(
         ctx,
         "tag_config",
         tag_id=tag_id,
-        arches=names.arches(arches),
+        arches=names.arches(arches or ""),
         perm_id=_permission(ctx, perm),
         locked=bool(locked),
     )
