@@ -16,18 +16,15 @@ _SUBDIRECTORIES = ("BUILD", "BUILDROOT", "RPMS", "SOURCES", "SPECS", "SRPMS", "o
 
 
 def add_build_user(root: Path, home: str, caller: Caller) -> None:
-    """Gives the chroot the user `mockbuild`, with the caller's number, and the group `mock` with the host's.
-
-    The chroot must be this process's root directory or one that no build has touched since it was locked.
-    """
-    _set_entry(root / "etc/group", GROUP, f"{GROUP}:x:{caller.gid}:")
-    _set_entry(root / "etc/passwd", USER, f"{USER}:!:{caller.build_uid}:{caller.gid}::{home}:/bin/bash")
+    """Gives the chroot the user `mockbuild`, with the caller's number, and the group `mock` with the host's."""
+    _set_entry(root, "etc/group", GROUP, f"{GROUP}:x:{caller.gid}:")
+    _set_entry(root, "etc/passwd", USER, f"{USER}:!:{caller.build_uid}:{caller.gid}::{home}:/bin/bash")
 
 
-def _set_entry(path: Path, name: str, line: str) -> None:
+def _set_entry(root: Path, relative: str, name: str, line: str) -> None:
+    path = inside(root, relative)
     others = [old for old in path.read_text().splitlines() if old.partition(":")[0] != name] if path.exists() else []
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join([*others, line, ""]))
+    write_inside(root, relative, "\n".join([*others, line, ""]))
 
 
 def make_home(root: Path, config: Dict[str, Any], caller: Caller) -> None:
@@ -63,3 +60,16 @@ def inside(root: Path, path: str) -> Path:
     if os.path.commonpath([os.path.realpath(target.parent), base]) != base:
         raise MockError(f"{path} lies outside the chroot")
     return target
+
+
+def write_inside(root: Path, path: str, text: str) -> None:
+    """Writes a file of the chroot; a link in its place is replaced, not followed.
+
+    Raises:
+        MockError: it leads out of the chroot.
+    """
+    target = inside(root, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_symlink():
+        target.unlink()
+    target.write_text(text)

@@ -137,11 +137,7 @@ class Buildroot:
                 if Path("/", name).exists():
                     files.setdefault(name, Path("/", name).read_text())
         for name, text in files.items():
-            target = accounts.inside(self.root, name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if target.is_symlink():
-                target.unlink()
-            target.write_text(text)
+            accounts.write_inside(self.root, name, text)
 
     def _list_packages(self) -> None:
         names = self.packages.installed("%{nevra}")

@@ -43,18 +43,25 @@ def load(path: Path, caller: Caller) -> Config:
         ConfigError: no such file, or Python would not take it.
     """
 
-    def execute() -> Config:
-        options = defaults()
-        _include(path, options)
-        return options
-
-    options, error = as_caller(caller, execute)
+    options, error = as_caller(caller, lambda: execute(path))
     if error:
         raise ConfigError(f"config file {path}: {error}")
     if not options["root"]:
         raise ConfigError(f"config file {path} does not set config_opts['root']")
     result: Config = options
     return result
+
+
+def execute(path: Path) -> Config:
+    """The options that a config file sets, with the defaults for the others.
+
+    Raises:
+        ConfigError: there is no such file.
+        Exception: whatever the file's code raises.
+    """
+    options = defaults()
+    _include(path, options)
+    return options
 
 
 def _include(path: Path, options: Config) -> None:

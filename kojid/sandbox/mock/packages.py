@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Sequence
 
+from kojid.sandbox.mock.accounts import write_inside
 from kojid.sandbox.mock.errors import PackageManagerError
 from kojid.sandbox.mock.process import HOST, Runner
 
@@ -40,9 +41,7 @@ class PackageManager:
         """Writes the configuration for dnf into the chroot and the macros for rpm beside it."""
         text = self._config.get("dnf.conf") or self._config.get("yum.conf") or ""
         for relative in ("etc/dnf/dnf.conf", "etc/yum/yum.conf"):
-            target = self._root / relative
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
+            write_inside(self._root, relative, text)
         self._home.mkdir(mode=0o700, exist_ok=True)
         # rpm must leave alone what is mounted, and need not wait for the disk: a root that a crash hits is made anew.
         macros = f"%_dbpath {database_path(self._runner)}\n%_netsharedpath /proc:/sys\n%_flush_io 0\n"

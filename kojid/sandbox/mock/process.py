@@ -27,7 +27,7 @@ class Confinement:
     """Where and as whom a command runs.
 
     Args:
-        root: directory to change the root to; None to stay outside.
+        root: directory to change the root to; None to stay outside, and then the rest does not matter.
         cwd: directory to start in, seen from the root.
         uid: user, or None for root; `gid` is then the group.
         gid: group, also root's supplementary one.
@@ -46,19 +46,21 @@ class Confinement:
         """Runs in the child before the program."""
         if self.die_with_mock:
             _take_children_along()
-        flags = 0 if self.network else kernel.CLONE_NEWNET
         if self.root:
-            kernel.unshare(flags | kernel.CLONE_NEWIPC)
-            os.chroot(self.root)
-        if flags:
+            self._change_root(self.root)
+        if self.die_with_mock:
+            kernel.die_with_parent()  # last: the kernel forgets it when the user changes
+        os.umask(0o022)
+
+    def _change_root(self, root: Path) -> None:
+        kernel.unshare(kernel.CLONE_NEWIPC | (0 if self.network else kernel.CLONE_NEWNET))
+        os.chroot(root)
+        if not self.network:
             kernel.loopback_up()
         os.setgroups([self.gid])
         if self.uid is not None:
             os.setresgid(self.gid, self.gid, self.gid)
             os.setresuid(self.uid, self.uid, self.uid)
-        if self.die_with_mock:
-            kernel.die_with_parent()  # last: the kernel forgets it when the user changes
-        os.umask(0o022)
         os.chdir(self.cwd)
 
 
@@ -71,6 +73,8 @@ def _take_children_along() -> None:
     kernel.unshare(kernel.CLONE_NEWPID)
     pid = os.fork()
     if pid:
+        # Else the starter would wait for the end of its error pipe, which this process holds open, too.
+        os.closerange(3, 1 + max(int(name) for name in os.listdir("/proc/self/fd")))
         status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         os._exit(status if status >= 0 else 128 - status)
 

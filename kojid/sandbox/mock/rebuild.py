@@ -15,6 +15,9 @@ from kojid.sandbox.mock.caller import acting_as
 from kojid.sandbox.mock.errors import BadCommandLine, MockError, NothingToDo, SourcePackageError
 from kojid.sandbox.mock.process import Runner, end_descendants
 
+#: The first bytes of every rpm; rpm takes a file without them for a list of packages.
+_RPM_MAGIC = b"\xed\xab\xee\xdb"
+
 
 class Builder:
     """rpmbuild in a chroot, as the build user.
@@ -136,6 +139,9 @@ def check_source_packages(buildroot: Buildroot, names: Sequence[str]) -> List[Pa
         lines: List[str] = []
         if not path.is_file():
             raise MockError(f"there is no source package {path}")
+        with path.open("rb") as stream:
+            if stream.read(len(_RPM_MAGIC)) != _RPM_MAGIC:
+                raise MockError(f"can't read source package {path}: it is no rpm")
         if Runner(lambda _line: None, buildroot.runner.environment).run(
             ["rpm", "-qp", "--nosignature", str(path)], lines.append
         ):
