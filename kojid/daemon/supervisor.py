@@ -20,8 +20,6 @@ from kojid.system.children import children
 from kojid.system.termination import Termination
 
 _log = logging.getLogger("koji.TaskManager")
-# INT first: handlers of third parties rely on it (contract 10.4); then TERM, then KILL. Seconds each.
-_STEPS = ((signal.SIGINT, 3.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 3.0))
 
 
 class Supervisor:
@@ -154,7 +152,7 @@ class Supervisor:
     def end(self, job: Job) -> None:
         """Begin to end a task's processes; the loop carries it on (contract 4.7)."""
         if job.ending is None:
-            job.ending = Termination(job.pid, steps=_STEPS)
+            job.ending = Termination(job.pid)
             self._advance(job.ending)
 
     def _advance(self, ending: Termination) -> None:
@@ -175,7 +173,7 @@ class Supervisor:
                 continue
             _log.info("Ending process %s (%s), left behind by a task that has ended", pid, state.name)
             self._orphans.add(pid)
-            self._advance(Termination(pid, steps=_STEPS))
+            self._advance(Termination(pid))
 
     def busy(self) -> bool:
         """Whether anything of a task is still there."""

@@ -1,0 +1,180 @@
+"""Task processes for real: started, heard, woken, ended, and nothing of them left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Callable
+from unittest.mock import Mock
+
+import koji.tasks
+import pytest
+
+from kojid.daemon.loop import Loop
+from kojid.daemon.supervisor import Supervisor
+from kojid.system import processes
+from tests.support import options
+
+LONG = 60.0  # seconds after which a test gives up
+
+
+class Session:
+    """The task's side of a hub session, in the task process."""
+
+    def __init__(self, directory: Path) -> None:
+        self.sinfo = {"session-id": 9}
+        self.opts: dict[str, Any] = {}
+        self.after_call: Any = None
+        self.directory = directory
+        self.host = self
+
+    def note(self, name: str) -> None:
+        (self.directory / name).touch()
+
+    def closeTask(self, _task_id: int, _xml: str) -> None:
+        self.note("closed")
+
+    def failTask(self, _task_id: int, xml: str) -> None:
+        (self.directory / "failed").write_text(xml)
+
+    def subtask(self) -> None:
+        self.after_call("host.subtask")
+
+    def logout(self) -> None:
+        self.note("logged-out")
+
+    def _forget(self) -> None:
+        pass
+
+
+class Site:
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.events = 0
+        self.loop = Loop()
+        settings = options(workdir=str(directory / "work"), task_log_dir=str(directory / "logs"))
+        self.supervisor = Supervisor(self.loop, settings, self.count)
+
+    def count(self) -> None:
+        self.events += 1
+
+    def start(self, run: Callable[[Session], Any]) -> Any:
+        session = Session(self.directory)
+        handler = Mock(id=5, method="test", spec=["id", "method", "run", "session"])
+        handler.run = lambda: run(session)
+        return self.supervisor.start(handler, "test", session)
+
+    def until(self, done: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + LONG
+        while not done():
+            assert time.monotonic() < deadline, "it did not happen"
+            self.loop.turn(time.monotonic() + 0.05)
+
+    def has(self, name: str) -> bool:
+        return (self.directory / name).exists()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    made = Site(tmp_path)
+    yield made
+    for job in made.supervisor.jobs:
+        os.kill(job.pid, signal.SIGKILL)
+    made.until(lambda: not made.supervisor.busy())
+    made.loop.close()
+
+
+def test_a_task_runs_in_a_session_of_its_own_and_its_end_is_an_event(site: Site) -> None:
+    job = site.start(lambda session: (site.directory / "sid").write_text(str(os.getsid(0))))
+    site.until(lambda: not len(site.supervisor.jobs))
+    assert site.has("closed") and site.has("logged-out")
+    assert (site.directory / "sid").read_text() == str(job.pid)
+    assert site.events >= 1
+    assert site.supervisor.lost_sessions() == []
+
+
+def test_a_subtask_made_here_is_an_event_while_the_task_goes_on(site: Site) -> None:
+    def run(session: Session) -> None:
+        session.subtask()
+        time.sleep(LONG)
+
+    job = site.start(run)
+    site.until(lambda: site.events == 1)
+    assert processes.read_state(job.pid) is not None
+
+
+def test_a_crashed_task_leaves_its_session_to_the_daemon_once(site: Site) -> None:
+    job = site.start(lambda session: os.kill(os.getpid(), signal.SIGKILL))
+    site.until(lambda: not len(site.supervisor.jobs))
+    assert site.supervisor.lost_sessions() == [job]
+    assert site.supervisor.lost_sessions() == []
+    assert not site.has("closed")
+
+
+def test_ending_a_task_reports_nothing_and_logs_out(site: Site) -> None:
+    def run(session: Session) -> None:
+        session.note("running")
+        time.sleep(LONG)
+
+    job = site.start(run)
+    site.until(lambda: site.has("running"))
+    site.supervisor.end(job)
+    site.until(lambda: not site.supervisor.busy())
+    assert site.has("logged-out")
+    assert not site.has("closed") and not site.has("failed")
+
+
+def test_processes_that_ignore_signals_and_double_forks_are_ended_too(site: Site) -> None:
+    script = (
+        "import os, signal, sys, time\n"
+        "signal.signal(signal.SIGINT, signal.SIG_IGN); signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "os.setsid()\n"
+        "if os.fork(): sys.exit()\n"
+        f"open({str(site.directory / 'stubborn')!r}, 'w').write(str(os.getpid()))\n"
+        f"time.sleep({LONG})\n"
+    )
+
+    def run(session: Session) -> None:
+        os.spawnv(os.P_NOWAIT, sys.executable, [sys.executable, "-c", script])
+        while not (site.directory / "stubborn").exists() or not (site.directory / "stubborn").read_text():
+            time.sleep(0.01)
+
+    site.start(run)
+    site.until(lambda: site.has("closed") and not site.supervisor.busy())
+    stubborn = int((site.directory / "stubborn").read_text())
+    state = processes.read_state(stubborn)
+    assert state is None or state.ended
+
+
+def test_a_wake_up_reaches_a_waiting_task(site: Site) -> None:
+    def run(session: Session) -> None:
+        from kojid.tasks.wakeup import current_wakeup
+
+        session.note("waiting")
+        assert current_wakeup().sleep(LONG)
+
+    job = site.start(run)
+    site.until(lambda: site.has("waiting"))
+    site.supervisor.wake(job)
+    site.until(lambda: not len(site.supervisor.jobs))
+    assert site.has("closed")
+
+
+def test_a_task_has_a_log_of_its_own(site: Site) -> None:
+    def run(session: Session) -> None:
+        raise koji.tasks.ServerExit
+
+    site.start(run)
+    site.until(lambda: not len(site.supervisor.jobs))
+    assert (site.directory / "logs" / "5.log").exists()
+
+
+def test_a_helper_tells_how_it_ended(site: Site) -> None:
+    ended: list[int] = []
+    site.supervisor.help_with(lambda: sys.exit(3), "helper", lambda status: ended.append(status.code))
+    site.until(lambda: bool(ended))
+    assert ended == [3]
