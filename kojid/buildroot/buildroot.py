@@ -19,6 +19,7 @@ from kojid.buildroot.chrootfiles import make_directory, open_directory
 from kojid.buildroot.logfile import BLOCK
 from kojid.buildroot.logs import PATIENCE, LogStreamer, Watch
 from kojid.buildroot.repocontent import RepoContent
+from kojid.errors import HostFault
 from kojid.hub.client import HubSession
 from kojid.hub.upload import Uploader
 from kojid.system.files import open_beneath
@@ -202,9 +203,17 @@ class BuildRoot:
         """
         self.session.host.setBuildRootState(self.id, "BUILDING")
         status = self.mock(mock.rebuild(srpm, arch))
-        # Also after a failure: what was in the buildroot then is worth knowing.
-        self.session.host.updateBuildRootList(self.id, self.getPackageList())
+        self._record_packages(failed=status != 0)
         self._check(failures.REBUILD, status, f" (arch {arch})" if arch else "")
+
+    def _record_packages(self, *, failed: bool) -> None:
+        """Tell the hub what a build has installed; after a failed one, trouble with that must not hide the cause."""
+        try:
+            self.session.host.updateBuildRootList(self.id, self.getPackageList())
+        except (koji.GenericError, HostFault) as error:
+            if not failed:
+                raise
+            self.logger.warning("The packages of %s can't be recorded: %s", self.name, error)
 
     def build_srpm(self, specfile: str, sourcedir: str, source_cmd: Optional[Sequence[str]]) -> None:
         """Make a source package from a checkout in the chroot; see `sourcepackage.build`."""

@@ -49,15 +49,17 @@ def macro_body(text: str) -> str:
     text = _BARE_NEWLINE.sub("\\\\\n", text.replace("%{#}", "%#"))
     out: List[str] = []
     open_braces: List[bool] = []  # for each brace that is open: whether it has been replaced
+    percents = 0  # how many % come just before
     for index, character in enumerate(text):
+        helper = ""
         if character == "{":
-            replaced = _OPENING.match(text, index) is not None
-            open_braces.append(replaced)
-            out.append(f"%{{{LEFT[1:]}}}" if replaced else character)
+            helper = LEFT if _OPENING.match(text, index) else ""
+            open_braces.append(bool(helper))
         elif character == "}" and open_braces and open_braces.pop():
-            out.append(f"%{{{RIGHT[1:]}}}")
-        else:
-            out.append(character)
+            helper = RIGHT
+        # A single % before the helper would turn it into plain text.
+        out.append(("%" if percents % 2 else "") + f"%{{{helper[1:]}}}" if helper else character)
+        percents = percents + 1 if character == "%" else 0
     return "".join(out) or "%{nil}"
 
 

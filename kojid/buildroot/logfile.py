@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Callable, Optional, Tuple
+from typing import BinaryIO, Callable, Optional, Tuple
 
 from kojid.system.files import open_beneath
 
@@ -33,6 +33,7 @@ class WatchedLog:
         self.position = 0
         self.refusals = 0
         self._identity: Optional[Tuple[int, int]] = None
+        self._held: Optional[int] = None
         self._missing = False
 
     def advance(self, directory: int, send: Send) -> None:
@@ -49,6 +50,7 @@ class WatchedLog:
         with open_beneath(directory, self.filename) as log:
             status = os.fstat(log.fileno())
             self._recognise((status.st_dev, status.st_ino), status.st_size)
+            self._hold(log)
             log.seek(self.position)
             # What is written meanwhile is for the next time: a log that never stops must not hold up the others.
             while self.position < status.st_size:
@@ -58,22 +60,34 @@ class WatchedLog:
                 send(self.name, data, self.position)
                 self.position += len(data)
 
+    def _hold(self, log: BinaryIO) -> None:
+        """Keep the file open, so that the file system can't give its number to another one in its place."""
+        self.release()
+        self._held = os.dup(log.fileno())
+
+    def release(self) -> None:
+        """Let go of the file, when its writer has ended."""
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
+    def __del__(self) -> None:
+        self.release()
+
     def gone(self) -> None:
-        """Note that the log was there and is not any more."""
+        """Note that the log was there and is not any more; one that comes later is another."""
         if not self._missing:
             self._missing = True
             logger.warning("The log %s has disappeared; %d bytes of it were sent", self.label, self.position)
 
     def _recognise(self, identity: Tuple[int, int], size: int) -> None:
-        if self._missing:
-            self._missing = False
-            logger.info("The log %s is there again", self.label)
-        if self._identity not in (None, identity):
+        if self._missing or self._identity not in (None, identity):
             logger.info("The log %s was replaced; it is sent from its beginning", self.label)
             self.position = 0
         elif size < self.position:
             logger.info("The log %s shrank to %d bytes; it is sent from its beginning", self.label, size)
             self.position = 0
+        self._missing = False
         self._identity = identity
 
 

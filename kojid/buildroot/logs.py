@@ -121,9 +121,11 @@ class LogStreamer:
         while not self._round():
             if time.monotonic() + pause > deadline:
                 logger.error("The hub does not take the logs; the end of some is missing there")
-                return
+                break
             time.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
+        for log in [*self._logs.values(), *(companion for _, companion in self._stamps.values())]:
+            log.release()
 
     def _round(self) -> bool:
         complete = True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
@@ -71,7 +72,7 @@ def generate(request: Request, options: Any) -> str:
         options: the daemon's options.
 
     Raises:
-        koji.GenericError: the tag turns the sign plugin on without saying how to sign.
+        koji.GenericError: an extra value of the tag is none, or the sign plugin is on without saying how to sign.
         koji.BuildrootError: the outcome would not be plain settings.
     """
     inputs = {name: getattr(options, name) for name in _FROM_OPTIONS if hasattr(options, name)}
@@ -79,9 +80,10 @@ def generate(request: Request, options: Any) -> str:
     inputs.update(_of_extra(request, options))
     macros = _macros(request, {f"%{name}": inputs.pop(name) for name in _MACRO_OPTIONS if name in inputs})
     inputs = neutral(inputs)
-    text = koji.genMockConfig(
-        request.name, request.br_arch, managed=True, tag_macros=macros, tag_envvars=_environment(request), **inputs
-    )
+    inputs.update(tag_macros=macros, tag_envvars=_environment(request))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the library does not close /etc/hosts
+        text: str = koji.genMockConfig(request.name, request.br_arch, managed=True, **inputs)
     # The library's header loses the name when Maven variables are given.
     text = re.sub(r"(?m)^# Koji buildroot name: .*$", f"# Koji buildroot name: {request.name}", text, count=1)
     check_plain(text)
@@ -137,13 +139,20 @@ def _of_extra(request: Request, options: Any) -> Dict[str, Any]:
         if key in extra:
             inputs[name] = extra[key]
     if "mock.yum.best" in extra:
-        inputs["yum_best"] = int(extra["mock.yum.best"])
+        inputs["yum_best"] = _number("mock.yum.best", extra["mock.yum.best"])
     if "mock.use_bootstrap" in extra:
         inputs["use_bootstrap"] = bool(extra["mock.use_bootstrap"])
     inputs["bootstrap_image"] = _bootstrap_image(request, options)
     if _SIGN + "enable" in extra:
         inputs["plugin_conf"] = _sign_plugin(extra)
     return inputs
+
+
+def _number(name: str, value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise koji.GenericError(f"the tag's extra value {name} is no number: {value!r}") from None
 
 
 def _bootstrap_image(request: Request, options: Any) -> Optional[str]:
