@@ -16,8 +16,6 @@ from kojid.sandbox.status import lines as status_lines
 from kojid.sandbox.steps import Steps
 from kojid.sandbox.teardown import delete, stop
 
-_PROGRAM = "kojid sandbox"
-
 
 def up(options: argparse.Namespace) -> int:
     """Make the sandbox and start what does not run; returns the exit status."""
@@ -33,14 +31,14 @@ def up(options: argparse.Namespace) -> int:
                     builder.start()
                 builder.wait_until_ready(session, since)
                 steps.note(f"its output goes to {builder.service.console}")
-    steps.say(f"\nTry: {_PROGRAM} status{_dir_words(options)}")
+    steps.say(f"\nTry: {summary.program()} status{_dir_words(options)}")
     return 0
 
 
 def demo(options: argparse.Namespace) -> int:
     """Build GNU hello from end to end and tell about it; returns the exit status."""
     outcome = run_demo(_directory(options), Steps(), movable=options.dir is None)
-    for line in summary.lines(outcome, f"{_PROGRAM}{_dir_words(options)}"):
+    for line in summary.lines(outcome, _dir_words(options)):
         print(line)
     return 0
 
@@ -60,7 +58,7 @@ def koji(options: argparse.Namespace) -> int:
     """
     made = layout.find(_directory(options))
     if Hub(made).service.pid() is None:
-        raise SandboxError("the hub does not run", f"start it with: {_PROGRAM} up{_dir_words(options)}")
+        raise SandboxError("the hub does not run", f"start it with: {summary.program()} up{_dir_words(options)}")
     command = client.client_command(made, options.arguments)
     os.execv(command[0], command)
 

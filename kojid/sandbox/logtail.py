@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterable, List, Optional, Tuple
@@ -11,7 +12,7 @@ import koji
 
 from kojid.system import files
 
-_DULL = frozenset({"state.log", "hw_info.log", "mock_config.log"})
+_DULL = re.compile(r"(state|hw_info|mock_config|installed_pkgs|dnf.*)\.log")
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def newest(paths: koji.PathInfo, task_ids: Iterable[int], count: int) -> Optiona
     found: List[Tuple[float, int, Path]] = []
     for task_id in task_ids:
         logs = Path(paths.task(task_id)).glob("*.log")
-        found.extend((_written(path), task_id, path) for path in logs if path.name not in _DULL)
+        found.extend((_written(path), task_id, path) for path in logs if not _DULL.fullmatch(path.name))
     if not found:
         return None
     _, task_id, path = max(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Iterator, List, Tuple
@@ -30,12 +31,12 @@ class Outcome:
     times: List[Tuple[str, float]] = field(default_factory=list)
 
 
-def lines(outcome: Outcome, command: str) -> Iterator[str]:
+def lines(outcome: Outcome, place: str) -> Iterator[str]:
     """The summary.
 
     Args:
         outcome: of the demo.
-        command: how the sandbox is called here.
+        place: the option that names the sandbox's directory, empty for the default one.
     """
     yield ""
     yield f"Built {outcome.nvr} from {outcome.origin}."
@@ -43,7 +44,8 @@ def lines(outcome: Outcome, command: str) -> Iterator[str]:
     yield f"RPMs in {outcome.rpms[0].parents[1]}:"
     for path in outcome.rpms:
         yield f"  {path.parent.name}/{path.name}  {path.stat().st_size} bytes"
-    yield f"Logs in {outcome.logs[0].parents[1]}: {', '.join(path.name for path in outcome.logs)}"
+    yield f"Logs in {outcome.logs[0].parents[1]}:"
+    yield f"  {', '.join(path.name for path in outcome.logs)}"
     yield f"The installed program, in a chroot, says: {outcome.greeting}"
     yield ""
     yield "Times:"
@@ -51,14 +53,27 @@ def lines(outcome: Outcome, command: str) -> Iterator[str]:
         yield f"  {seconds:7.1f} s  {title}"
     yield f"  {sum(seconds for _, seconds in outcome.times):7.1f} s  in all"
     yield ""
-    yield from _next(outcome, command)
+    yield from _next(outcome, place)
 
 
-def _next(outcome: Outcome, command: str) -> Iterator[str]:
+def _next(outcome: Outcome, place: str) -> Iterator[str]:
+    rows = (
+        ("up", "", "hub and builder in the background"),
+        ("status", "", "what runs, and where"),
+        ("koji", f" taskinfo -r -v {outcome.task_id}", "the real koji client: the build's tasks"),
+        ("koji", f" buildinfo {outcome.nvr}", "the build"),
+        ("koji", " build --scratch demo YOUR.src.rpm", "a package of your own"),
+        ("down", "", "end both; 'reset' deletes everything"),
+    )
     yield "What to try next:"
-    yield f"  {command} up                                hub and builder in the background"
-    yield f"  {command} status                            what runs, and where"
-    yield f"  {command} koji taskinfo -r -v {outcome.task_id:<14} the real koji client: the build's tasks"
-    yield f"  {command} koji buildinfo {outcome.nvr}"
-    yield f"  {command} koji build --scratch demo YOUR.src.rpm"
-    yield f"  {command} down                              end both;  reset: delete everything"
+    commands = [f"{program()} {name}{place}{arguments}" for name, arguments, _ in rows]
+    width = max(map(len, commands))
+    for command, (_, _, words) in zip(commands, rows):
+        yield f"  {command:<{width}}  # {words}"
+
+
+def program() -> str:
+    """How the sandbox is called from here."""
+    launcher = Path(sys.argv[0]).absolute()
+    near = launcher.is_relative_to(Path.cwd()) and launcher.name == "kojid"
+    return f"{launcher.relative_to(Path.cwd())} sandbox" if near else "kojid sandbox"
