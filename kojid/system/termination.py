@@ -23,7 +23,9 @@ Steps = Sequence[Tuple[int, float]]
 STEPS: Steps = ((signal.SIGINT, 3.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 3.0))
 _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 0.25
-_MOST_SWEEPS = 50  # SIGKILL is repeated at once as long as newcomers turn up, as with a fork bomb
+_MOST_SWEEPS = 50  # looks for newcomers before SIGKILL, of whom a fork bomb has many
+_QUIET_SWEEPS = 5  # looks without one, when somebody does not stop because the kernel holds it
+_STOPPED = "TtZX"
 
 
 class Family:
@@ -218,22 +220,41 @@ class Termination:
         self._signalled = set()
 
     def _signal(self, alive: List[ProcessState]) -> None:
-        """Send this step's signal to those who have not had it; SIGKILL goes on until nobody new turns up."""
-        for _ in range(_MOST_SWEEPS):
-            new = [state for state in alive if state.identity not in self._signalled]
-            for state in new:
-                self._send(state)
-            if not new or self._number != signal.SIGKILL:
-                return
-            alive = self._family.look()
+        """Send this step's signal to those who have not had it."""
+        if self._number == signal.SIGKILL:
+            alive = self._freeze(alive)
+        for state in alive:
+            if state.identity not in self._signalled:
+                self._signalled.add(state.identity)
+                self._send(state, self._number or signal.SIGKILL)
 
-    def _send(self, state: ProcessState) -> None:
-        self._signalled.add(state.identity)
-        assert self._number is not None  # noqa: S101 - advance has begun a step
-        name = signal.Signals(self._number).name
-        logger.info("Sending %s to %s (pid %d, tree of %d)", name, state.name, state.pid, self.pid)
+    def _freeze(self, alive: List[ProcessState]) -> List[ProcessState]:
+        """Stop everybody before anybody is killed; returns who that is.
+
+        A process that starts another in a session of its own and is killed at once leaves one behind that nothing
+        ties to the tree. While it is merely stopped, it still is the other one's parent.
+        """
+        stopped: Set[ProcessId] = set()
+        still = False  # whether nobody in the look before this one could start another process any more
+        quiet = 0
+        for _ in range(_MOST_SWEEPS):
+            new = [state for state in alive if state.identity not in stopped]
+            for state in new:
+                stopped.add(state.identity)
+                self._send(state, signal.SIGSTOP)
+            quiet = 0 if new else quiet + 1
+            if quiet and (still or quiet >= _QUIET_SWEEPS):
+                break
+            still = all(state.state in _STOPPED for state in alive)
+            alive = self._family.look()
+        return alive
+
+    def _send(self, state: ProcessState, number: int) -> None:
+        level = logging.DEBUG if number == signal.SIGSTOP else logging.INFO
+        name = signal.Signals(number).name
+        logger.log(level, "Sending %s to %s (pid %d, tree of %d)", name, state.name, state.pid, self.pid)
         try:
-            send_signal(state.identity, self._number)
+            send_signal(state.identity, number)
         except PermissionError:
             logger.warning("%s (pid %d) belongs to another user and can't be signalled", state.name, state.pid)
 

@@ -282,7 +282,7 @@ class TestTermination:
         ending = Termination(root)
         for now in (0.0, 0.1, 2.9, 3.1, 4.9, 5.2, 8.1):
             assert ending.advance(now) is not None
-        assert sent == [signal.SIGINT, signal.SIGTERM, signal.SIGKILL]
+        assert sent == [signal.SIGINT, signal.SIGTERM, signal.SIGSTOP, signal.SIGKILL, signal.SIGSTOP]
         assert ending.advance(8.3) is None
         assert ending.leftover == [identity(root)]
 
