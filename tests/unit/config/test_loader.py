@@ -101,7 +101,10 @@ def test_a_wrong_number_and_a_wrong_boolean_say_what_is_expected(tmp_path: Path)
     text = problem(tmp_path, MINIMUM + "maxjobs = ten\ncreaterepo_update = perhaps\n")
     assert text.splitlines() == [
         "DIR/kojid.conf:4: maxjobs: 'ten' is not a whole number",
-        "DIR/kojid.conf:5: createrepo_update: 'perhaps' is not a boolean; write one of true, false, yes, no, on, off, 1, 0",
+        (
+            "DIR/kojid.conf:5: createrepo_update: 'perhaps' is not a boolean; write one of true, false, yes, no, on, off, "
+            "1, 0"
+        ),
     ]
 
 
