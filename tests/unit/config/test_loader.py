@@ -99,12 +99,10 @@ def test_an_unknown_section_is_named_with_its_line(tmp_path: Path) -> None:
 
 def test_a_wrong_number_and_a_wrong_boolean_say_what_is_expected(tmp_path: Path) -> None:
     text = problem(tmp_path, MINIMUM + "maxjobs = ten\ncreaterepo_update = perhaps\n")
+    words = "true, false, yes, no, on, off, 1, 0"
     assert text.splitlines() == [
         "DIR/kojid.conf:4: maxjobs: 'ten' is not a whole number",
-        (
-            "DIR/kojid.conf:5: createrepo_update: 'perhaps' is not a boolean; write one of true, false, yes, no, on, off, "
-            "1, 0"
-        ),
+        f"DIR/kojid.conf:5: createrepo_update: 'perhaps' is not a boolean; write one of {words}",
     ]
 
 
