@@ -255,7 +255,7 @@ class Caller:
         session = (self.info["session-id"], self.info["session-key"], callnum)
         return Request(**{"address": self.address, "session": session, **fields})
 
-    def __call__(self, method: str, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
         """Make a call; the answer is what a client gets to see of it."""
         answer = self.kernel.call(self.request(), method, koji.encode_args(*args, **kwargs))
         return koji.xmlrpcplus.loads(koji.xmlrpcplus.dumps((answer,), methodresponse=1))[0][0]
