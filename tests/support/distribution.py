@@ -8,11 +8,12 @@ from __future__ import annotations
 import atexit
 import functools
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import Iterator, List, Optional
+from typing import Iterator, List
 
 import koji
 import pytest
@@ -116,12 +117,20 @@ class MockHost:
         """The chroot of a root."""
         return self.mockdir / name / "root"
 
-    def start(self, config: Path, *arguments: object, user: Optional[str] = USER) -> subprocess.Popen[str]:
-        """Starts mock; its stdout is piped, its stderr goes with it."""
+    def start(self, config: Path, *arguments: object, user: str = USER, member: bool = True) -> subprocess.Popen[str]:
+        """Starts mock; what it says on stdout and stderr is piped.
+
+        Args:
+            config: the root's.
+            arguments: further words of the command line.
+            user: who calls.
+            member: whether group mock is among the caller's groups.
+        """
         words: List[str] = [str(self.program), "-r", str(config), *map(str, arguments)]
-        as_user = {"user": user, "group": user, "extra_groups": ["mock"]} if user else {}
-        return subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                                text=True, cwd="/", **as_user)  # type: ignore[call-overload,no-any-return]  # fmt: skip
+        return subprocess.Popen(
+            words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/",
+            user=user, group=pwd.getpwnam(user).pw_gid, extra_groups=["mock"] if member else [],
+        )  # fmt: skip
 
     def run(self, config: Path, *arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         """Runs mock to its end; `stdout` is everything it said."""
