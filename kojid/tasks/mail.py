@@ -41,14 +41,26 @@ def compose(
         body: text with plain newlines.
     """
     message = EmailMessage(policy=SMTP)
-    message["From"] = one_line(sender)
+    message["From"] = _addresses(one_line(sender), otherwise="kojid")
     message["Subject"] = one_line(subject)
-    message["To"] = ", ".join(one_line(recipient) for recipient in recipients)
+    message["To"] = _addresses(", ".join(map(one_line, recipients)), otherwise="undisclosed-recipients:;")
     for name, values in headers.items():
         for value in values if isinstance(values, list) else [values]:
             message[name] = one_line(value)
     message.set_content(body, charset="utf-8")
     return message
+
+
+def _addresses(text: str, *, otherwise: str) -> str:
+    """The text if it can stand in an address header; Python's parser stumbles over some that are malformed."""
+    try:
+        probe = EmailMessage(policy=SMTP)
+        probe["To"] = text
+        probe.as_bytes()
+    except Exception:
+        logger.warning("This is no list of mail addresses: %r", text)
+        return otherwise
+    return text
 
 
 def send(options: Any, recipients: Sequence[str], message: EmailMessage) -> None:
@@ -62,7 +74,7 @@ def send(options: Any, recipients: Sequence[str], message: EmailMessage) -> None
     Raises:
         koji.GenericError: the mail server can't be reached, or takes it for none of the recipients.
     """
-    addresses = [one_line(recipient) for recipient in recipients if _deliverable(recipient)]
+    addresses = [recipient for recipient in recipients if _deliverable(recipient)]
     if not addresses:
         raise koji.GenericError(f"No mail can be sent to: {', '.join(map(one_line, recipients))}")
     try:
@@ -79,7 +91,7 @@ def send(options: Any, recipients: Sequence[str], message: EmailMessage) -> None
 
 def _deliverable(recipient: str) -> bool:
     """Whether an address can be put on the wire: SMTP takes ASCII, and one that it does not must not stop the rest."""
-    if recipient.isascii() and one_line(recipient):
+    if recipient.isascii() and recipient.isprintable() and recipient.strip():
         return True
     logger.warning("Mail can't be addressed to %r", recipient)
     return False

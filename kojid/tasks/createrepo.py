@@ -1,0 +1,112 @@
+"""`createrepo`: the metadata of one arch of a repository, external repositories merged in (contract 9.3)."""
+
+# Attribute names are koji's.
+# ruff: noqa: N815
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar, Dict, List, Optional, Tuple
+
+import koji
+
+from kojid.buildroot.logs import LogStreamer, follow
+from kojid.hub.upload import Uploader
+from kojid.repos import createrepo, merge, metadata, origins
+from kojid.tasks.base import BaseTaskHandler
+from kojid.tasks.newrepo import require_repos_dir
+
+
+class CreaterepoTask(BaseTaskHandler):
+    """Make the metadata of one arch."""
+
+    Methods: ClassVar[List[str]] = ["createrepo"]
+    _taskWeight = 1.5
+
+    def handler(self, repo_id: int, arch: str, oldrepo: Optional[Dict[str, Any]]) -> Tuple[str, List[str]]:
+        """Make it.
+
+        Args:
+            repo_id: the repository, which the hub has laid out.
+            arch: of the repository, not of the task.
+            oldrepo: an older repository whose metadata can be used again, if there is one.
+
+        Returns:
+            the upload directory and the names of the files in it.
+
+        Raises:
+            RefuseTask: the volume is not mounted here.
+            koji.GenericError: the repository is not in the making, its directory is missing, or a command failed.
+        """
+        repo = self.session.repoInfo(repo_id, strict=True)
+        if repo["state"] != koji.REPO_INIT:
+            raise koji.GenericError(f"Repo {repo['id']} not in INIT state (got {repo['state']})")
+        arch_dir = self._arch_dir(repo, arch)
+        repodata = self._make(repo, arch, arch_dir, self._old_repodata(oldrepo, arch, arch_dir))
+        tag = self.session.getTag(repo["tag_id"], event=repo["create_event"], strict=True)["name"]
+        self.run_callbacks("postCreateRepo", tag=tag, repodir=str(self._out), repo_id=repo["id"], arch=arch)
+        return self._upload(repodata)
+
+    @property
+    def _out(self) -> Path:
+        return Path(self.workdir, "repo")
+
+    def _arch_dir(self, repo: Dict[str, Any], arch: str) -> Path:
+        path = self._repo_dir(repo) / arch
+        if not path.is_dir():
+            require_repos_dir(self.options)
+            raise koji.GenericError(f"Repo directory missing: {path}")
+        return path
+
+    def _repo_dir(self, repo: Dict[str, Any]) -> Path:
+        return Path(koji.PathInfo(self.options.topdir).repo(repo["id"], repo["tag_name"]))
+
+    def _old_repodata(self, oldrepo: Optional[Dict[str, Any]], arch: str, arch_dir: Path) -> Optional[Path]:
+        if not oldrepo or not self.options.createrepo_update or createrepo.is_empty(arch_dir):
+            return None
+        # It may be another tag's: what is asked for here has the tag's name with it.
+        return self._repo_dir(self.session.repoInfo(oldrepo["id"], strict=True)) / arch / "repodata"
+
+    def _make(self, repo: Dict[str, Any], arch: str, arch_dir: Path, old_repodata: Optional[Path]) -> Path:
+        log = self._log(createrepo.LOG)
+        with _Following(self, log) as streamer:
+            repodata = createrepo.create(
+                self.options, arch_dir, self._out, log=log, old_repodata=old_repodata, on_tick=streamer.tick
+            )
+        external = self.session.getExternalRepoList(repo["tag_id"], event=repo["create_event"])
+        if external:
+            return self._merge(repo, arch, arch_dir, origins.external(external, arch))
+        if createrepo.is_empty(arch_dir):
+            createrepo.mark_empty(repodata)
+        return repodata
+
+    def _merge(self, repo: Dict[str, Any], arch: str, arch_dir: Path, external: origins.External) -> Path:
+        log = self._log(merge.LOG)
+        target = merge.Target(arch, repo["id"], arch_dir, Path(self.workdir), self._out)
+        timeout = float(self.options.command_timeout)
+        with _Following(self, log) as streamer:
+            return merge.merge(target, external, log=log, timeout=timeout, on_tick=streamer.tick)
+
+    def _log(self, name: str) -> Path:
+        return Path(self.workdir, name)
+
+    def _upload(self, repodata: Path) -> Tuple[str, List[str]]:
+        uploader = Uploader(self.session, self.getUploadDir())
+        names = metadata.files(repodata)
+        for name in names:
+            uploader.file(repodata / name, name)
+        return self.getUploadDir(), names
+
+
+class _Following:
+    """Streams a command's log to the task's directory on the hub while the command runs, and its rest afterwards."""
+
+    def __init__(self, handler: BaseTaskHandler, log: Path) -> None:
+        uploader = Uploader(handler.session, handler.getUploadDir())
+        self._streamer = follow(uploader.block, str(log))
+
+    def __enter__(self) -> LogStreamer:
+        return self._streamer
+
+    def __exit__(self, *_outcome: Any) -> None:
+        self._streamer.finish()
