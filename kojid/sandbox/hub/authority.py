@@ -42,7 +42,8 @@ def make_ca(directory: Path, name: str = "kojid sandbox CA") -> Path:
         encipher_only=False,
         decipher_only=False,
     )
-    builder = _builder(name, name, key, now - _DAY, now + _LIFETIME)
+    # It begins long ago, so that what has expired can have been good once.
+    builder = _builder(name, name, key, now - _LIFETIME, now + _LIFETIME)
     builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
     builder = builder.add_extension(usage, critical=True)
     builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import tempfile
 import threading
 from pathlib import Path
@@ -121,6 +122,17 @@ def _server(settings: Settings, port: int, application: Callable[..., Any]) -> A
 
 
 class _Server(cheroot.wsgi.Server):
+    @classmethod
+    def prepare_socket(cls, *args: Any, **kwargs: Any) -> Any:
+        """As cheroot's, and the port can be had again at once when this process is killed.
+
+        Linux wants the option on the first socket already: the connections that are left over inherit it, and
+        without it they would keep a restarted hub from its port for a minute.
+        """
+        made = super().prepare_socket(*args, **kwargs)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return made
+
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         """Into the hub's log, not to stderr."""
         logger.log(level, "%s", msg, exc_info=traceback)
