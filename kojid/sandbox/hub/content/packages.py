@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import koji
 
@@ -136,7 +136,7 @@ def list_packages(
         pkgID: only this package.
         prefix: only names that begin so, in upper or lower case.
         inherited: with tagID: what the tag inherits, too.
-        with_dups: refused: one entry for each package is given.
+        with_dups: with tagID and inherited: also the entries that nearer ones hide.
         event: as it was then.
         queryOpts: order and limits.
         with_owners: whether entries come with owner_id and owner_name.
@@ -145,14 +145,12 @@ def list_packages(
     Raises:
         koji.GenericError: no such tag, user or package.
     """
-    if with_dups:
-        raise koji.ParameterError("listPackages: this hub does not list duplicate entries (with_dups)")
     if userID is not None and not with_owners:
         raise koji.GenericError("userID and with_owners=False can't be used together")
     if tagID is None and userID is None and pkgID is None:
         rows = ctx.db.all("SELECT id AS package_id, name AS package_name FROM package ORDER BY id")
     else:
-        rows = _entries(ctx, tagID, userID, pkgID, inherited, event, with_owners)
+        rows = _entries(ctx, (tagID, userID, pkgID), inherited, event, with_owners, with_dups)
         rows = [row for row in rows if with_blocked or not row["blocked"]]
     start = (prefix or "").lower()
     return queries.apply([row for row in rows if row["package_name"].lower().startswith(start)], queryOpts)
@@ -160,26 +158,26 @@ def list_packages(
 
 def _entries(
     ctx: Context,
-    tag: Optional[names.Info],
-    user: Optional[names.Info],
-    package: Optional[names.Info],
+    of: Tuple[Optional[names.Info], Optional[names.Info], Optional[names.Info]],
     inherited: bool,
     event: Optional[int],
     owners: bool,
+    hidden: bool,
 ) -> List[Row]:
+    """Entries of package lists, of a tag, an owner and a package as far as given; `hidden` ones only inherited."""
     where: Dict[str, Any] = {}
-    if package is not None:
-        where["package.id"] = names.need(ctx, "package", package)["id"]
-    if user is not None:
-        where["users.id"] = names.need(ctx, "users", user)["id"]
-    if tag is None:
+    for column, table, info in zip(("listed.tag_id", "users.id", "package.id"), ("tag", "users", "package"), of):
+        if info is not None:
+            where[column] = names.need(ctx, table, info)["id"]
+    if not inherited or "listed.tag_id" not in where:
         return _rows(ctx, where, event, owners)
-    tag_id = names.need(ctx, "tag", tag)["id"]
-    if inherited:
-        found = list(listing(ctx, tag_id, where.get("package.id"), event).values())
-        found = [row for row in found if user is None or row["owner_id"] == where["users.id"]]
-        return found if owners else [_without_owner(row) for row in found]
-    return _rows(ctx, {**where, "listed.tag_id": tag_id}, event, owners)
+    tag_id = where["listed.tag_id"]
+    if hidden:
+        members = inheritance.lineage(ctx, tag_id, event)
+        return [row for tag in members for row in _rows(ctx, {**where, "listed.tag_id": tag}, event, owners)]
+    found = listing(ctx, tag_id, where.get("package.id"), event).values()
+    kept = [row for row in found if row["owner_id"] == where.get("users.id", row["owner_id"])]
+    return kept if owners else [_without_owner(row) for row in kept]
 
 
 def _without_owner(row: Row) -> Row:
