@@ -21,6 +21,9 @@ from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Seque
 Params = Union[Sequence[Any], Mapping[str, Any]]
 Row = Dict[str, Any]
 
+#: Seconds that a writer waits for one of another process (an import of a whole distribution).
+_PATIENCE = 300
+
 sqlite3.register_converter("BOOLEAN", lambda raw: raw != b"0")
 
 
@@ -183,7 +186,7 @@ class Store:
     def _open(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
             str(self.path),
-            timeout=30,
+            timeout=_PATIENCE,
             isolation_level=None,
             check_same_thread=False,
             detect_types=sqlite3.PARSE_DECLTYPES,

@@ -7,6 +7,7 @@ from typing import Tuple
 import koji
 
 from kojid.sandbox.hub import channels, events, hosts, permissions, users
+from kojid.sandbox.hub.content import bootstrap
 from kojid.sandbox.hub.kernel import Context, Kernel, Request, Session
 from kojid.sandbox.hub.settings import HostSetting
 
@@ -25,7 +26,7 @@ def seed(kernel: Kernel) -> None:
             _host(ctx, host)
         for name, password in ctx.settings.passwords.items():
             ctx.db.update("users", {"name": name}, password=password)
-        _seed_content(ctx)
+        bootstrap.seed(ctx)
 
 
 def _administrator(ctx: Context) -> Session:
@@ -63,12 +64,3 @@ def _host(ctx: Context, host: HostSetting) -> None:
         served.discard(channel["id"])
     for channel_id in sorted(served):
         events.add(ctx, "host_channels", host_id=host_id, channel_id=channel_id)
-
-
-def _seed_content(ctx: Context) -> None:
-    import importlib.util
-
-    if importlib.util.find_spec("kojid.sandbox.hub.content.bootstrap"):
-        from kojid.sandbox.hub.content import bootstrap  # type: ignore[attr-defined]
-
-        bootstrap.seed(ctx)
