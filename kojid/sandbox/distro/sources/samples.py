@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Sequence
+from typing import Callable, Sequence
 
 from kojid.sandbox.distro.sources.package import srpm
 
+Maker = Callable[[Path], Path]
 _C_PROGRAM = '#include <stdio.h>\nint main(void) { puts("%s"); return 0; }\n'
 
 
