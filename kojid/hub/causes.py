@@ -14,14 +14,14 @@ from typing import List, Optional, Union
 import koji
 import requests
 
-from kojid.hub.handshake import chain, explain_tls_error
+from kojid.hub.handshake import BROKEN_OFF, chain, explain_tls_error
 
 _UNREACHABLE = {
     errno.ECONNREFUSED: "connection refused (is the hub's web server running?)",
     errno.EHOSTUNREACH: "no route to the host",
     errno.ENETUNREACH: "the network is unreachable",
-    errno.ECONNRESET: "the hub closed the connection (it may have refused the client certificate)",
-    errno.EPIPE: "the hub closed the connection (it may have refused the client certificate)",
+    errno.ECONNRESET: BROKEN_OFF,
+    errno.EPIPE: BROKEN_OFF,
 }
 _STATUS_TEXTS = {
     401: "the hub's web server does not accept this login",

@@ -68,7 +68,7 @@ class HubSession(koji.ClientSession):  # type: ignore[misc]  # the koji library 
         auth_method: Optional[Mapping[str, Any]] = None,
     ) -> None:
         settings = dict(opts or {})
-        settings.setdefault("timeout", READ_TIMEOUT)
+        settings["timeout"] = settings.get("timeout") or READ_TIMEOUT
         super().__init__(baseurl, opts=settings, sinfo=sinfo, auth_method=auth_method)
 
     def __del__(self) -> None:

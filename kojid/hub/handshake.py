@@ -8,6 +8,8 @@ from typing import Iterator, List, Optional, Union
 
 StrPath = Union[Path, str]
 
+BROKEN_OFF = "the hub closed the connection (it may have refused the client certificate)"
+
 # Verification results of OpenSSL, as in its manual page of `verify`.
 _VERIFY_TEXTS = {
     2: "its issuer is not in {serverca}",
@@ -49,6 +51,8 @@ def explain_tls_error(error: BaseException, serverca: Optional[StrPath] = None) 
             if one.verify_code in (62, 64):
                 text = f"{text}: {one.verify_message}"
             return f"the hub's certificate is refused: {text.format(serverca=authorities)}"
+    if any(isinstance(one, ssl.SSLEOFError) for one in found):
+        return BROKEN_OFF
     reasons = [str(one.reason or one) for one in found] or [str(error)]
     for reason in reasons:
         for alert, text in _ALERTS.items():

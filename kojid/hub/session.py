@@ -12,9 +12,10 @@ from typing import Any, Dict, Optional
 import koji
 
 from kojid.errors import LoginError
-from kojid.hub import certificates
+from kojid.hub import certificates, probe
 from kojid.hub.causes import explain_call_error, is_transport_error
 from kojid.hub.client import READ_TIMEOUT, HubSession
+from kojid.hub.handshake import BROKEN_OFF
 
 __all__ = ["HubSession", "login", "session_options", "take_lock"]
 
@@ -70,9 +71,18 @@ def _by_certificate(session: HubSession, options: Any) -> None:
     try:
         session.ssl_login(options.cert, None, serverca)
     except (koji.GenericError, OSError) as error:
-        cause = session.last_error or error
-        told = explain_call_error(cause, serverca)
+        told = _certificate_failure(session, options, session.last_error or error)
         raise LoginError(f"Unable to log in: {told}", f"hub {session.baseurl}, certificate {options.cert}") from error
+
+
+def _certificate_failure(session: HubSession, options: Any, error: BaseException) -> str:
+    serverca: Optional[str] = options.serverca or None
+    told = explain_call_error(error, serverca)
+    if told == BROKEN_OFF:
+        refusal = probe.refusal(session.baseurl, options.cert, serverca)
+        if refusal is not None:
+            return explain_call_error(refusal, serverca)
+    return told
 
 
 def _by_password(session: HubSession, options: Any) -> None:

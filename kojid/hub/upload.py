@@ -91,7 +91,7 @@ class Uploader:
 
     def _whole(self, source: BinaryIO, directory: str, name: str) -> None:
         started = time.monotonic()
-        whole = _Checksum()
+        whole = _Checksum(with_sha256=not self._raw)
         blocks = 0
         repeated = False
         while True:
@@ -168,17 +168,18 @@ class Uploader:
 
 
 class _Checksum:
-    """Size and checksums of what has been sent so far."""
+    """Size and checksums of what has been sent so far; sha256 costs more than sending and is only made on demand."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_sha256: bool) -> None:
         self.size = 0
         self._adler = 1
-        self._sha = hashlib.sha256()
+        self._sha = hashlib.sha256() if with_sha256 else None
 
     def update(self, data: bytes) -> None:
         self.size += len(data)
         self._adler = zlib.adler32(data, self._adler)
-        self._sha.update(data)
+        if self._sha is not None:
+            self._sha.update(data)
 
     @property
     def adler32(self) -> str:
@@ -186,7 +187,7 @@ class _Checksum:
 
     @property
     def sha256(self) -> str:
-        return self._sha.hexdigest()
+        return self._sha.hexdigest() if self._sha is not None else ""
 
 
 def hexadler32(value: int) -> str:

@@ -285,8 +285,8 @@ class TestRun:
     def test_a_command_beyond_its_time_is_ended_with_its_children(self, tmp_path: Path) -> None:
         pids = tmp_path / "pids"
         script = f"sleep 60 & echo $! > {pids}; wait"
-        with pytest.raises(CommandTimeout, match=r"sh -c .* did not end within 0.5 seconds"):
-            process.run(["sh", "-c", script], timeout=0.5)
+        with pytest.raises(CommandTimeout, match=r"sh -c .* did not end within 2 seconds"):
+            process.run(["sh", "-c", script], timeout=2)
         assert not alive(int(pids.read_text()))
 
     def test_a_command_that_ignores_the_request_is_killed(
@@ -296,7 +296,7 @@ class TestRun:
         pids = tmp_path / "pids"
         script = f"trap '' TERM INT; echo $$ > {pids}; while :; do sleep 0.1; done"
         with pytest.raises(CommandTimeout):
-            process.run(["sh", "-c", script], timeout=0.5)
+            process.run(["sh", "-c", script], timeout=2)
         assert not alive(int(pids.read_text()))
 
     def test_leaving_by_an_exception_ends_the_command_first(self, tmp_path: Path) -> None:

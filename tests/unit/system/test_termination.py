@@ -143,8 +143,8 @@ class TestTermination:
         root = tree("tell(); os.fork(); tell(); time.sleep(60)")
         pids = told(tmp_path, 2)
         start = time.monotonic()
-        assert terminate(root) == []
-        assert time.monotonic() - start < 2.5, "no step was waited out"
+        assert terminate(root, ((signal.SIGINT, 60.0),)) == []
+        assert time.monotonic() - start < 50, "the step was not waited out"
         self.check_gone(root, pids)
 
     def test_processes_that_ignore_signals_are_killed(self, tree: Tree, tmp_path: Path) -> None:
@@ -268,7 +268,7 @@ class TestTermination:
         ending = Termination(root)
         start = time.monotonic()
         again = ending.advance(100.0)
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < 2.9, "the step's time was not waited out"
         assert again is not None
         assert 100.0 < again <= 100.3
 
