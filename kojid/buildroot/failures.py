@@ -39,16 +39,25 @@ _BAD_COMMAND_LINE = 5
 _RPMBUILD_STATUS = {1, 10, 11}
 _COMMAND_LINE_STATUS = {2, 3, _BAD_COMMAND_LINE, 50, 60, 80}
 
-# What mock writes about its own doings says nothing about why something failed.
-_NOISE = re.compile(
-    r"^\s*$|^Mock Version:|^(INFO|Start|Finish)(\s|:)"
-    r"|^(DEBUG|TRACE|INFO) \S+:\s+(child environment|Executing command|Child return code|ENTER|LEAVE|kill orphans"
-    r"|remove tree|ensuring that dir|touching file|creating dir|unlink|Unsharing|Setting up|rootdir =|resultdir =|\s*$)"
-    r"|^(DEBUG \S+:\s+)?(Child return code was|child environment|Executing command)"
-    r"|^(DEBUG|TRACE|INFO|ERROR) \S*backend|^\s*File \".*/mockbuild/|^\s*File \".*/mock\.py\""
+# What mock writes about its own doings says nothing about why something failed, nor does a list of packages. In
+# build.log there is little of it, and the rest is the package's own, however much it looks like mock's.
+_NOISE = {
+    BUILD_LOG: re.compile(r"^\s*$|^Mock Version: |^Executing command: \[|^Child return code was: -?\d+$"),
+    ROOT_LOG: re.compile(
+        r"^\s*$|^Mock Version: |^(?:DEBUG|TRACE|INFO) (?:package_manager\.py|\S*backend\S*):"
+        r"|^(?:DEBUG|TRACE|INFO) \S+:\s+(?:$|child environment|Executing command|Child return code|ENTER|LEAVE"
+        r"|kill orphans|remove tree|ensuring that dir|touching file|creat(?:ing|ed) dir|unlink|Unsharing|Setting up|rootdir =|resultdir ="
+        r"|[\w.+~^-]+-[\w.+~^:]+-[\w.+~^]+\.(?:noarch|[a-z]+\d\w*)$)"
+    ),
+    OUTPUT_LOG: re.compile(r"^\s*$|^(?:INFO|Start|Finish): "),
+}
+_PREFIX = re.compile(r"^(?:DEBUG|TRACE|INFO) \S+:\s+(?:BUILDSTDERR: )?")
+_TELLING = re.compile(
+    r"error|fail|cannot|can't|could not|no match|not found|no such|unable|denied|killed|not permitted", re.IGNORECASE
 )
-# From here on mock's build.log holds its own traceback.
-_TRACEBACK = re.compile(r"^EXCEPTION: |^Traceback \(most recent call last\):")
+# Some versions of mock end build.log with a traceback of their own, which begins so.
+_OWN_TRACEBACK = "EXCEPTION: ["
+_TRACEBACK_LINES = 60
 
 
 @dataclass(frozen=True)
@@ -136,7 +145,11 @@ class Evidence:
             candidates = (OUTPUT_LOG, ROOT_LOG)
         elif step.rpmbuild and (status.signal or status.code in _RPMBUILD_STATUS):
             candidates = (BUILD_LOG, ROOT_LOG, OUTPUT_LOG)
-        return next((name for name in candidates if self.tail(name)), ROOT_LOG)
+        tails = {name: self.tail(name) for name in candidates}
+        for name in candidates:
+            if any(_TELLING.search(line) for line in tails[name]):
+                return name
+        return next((name for name in candidates if tails[name]), ROOT_LOG)
 
     def tail(self, name: str) -> List[str]:
         """The last lines that the call has added to a log and that say something."""
@@ -150,7 +163,7 @@ class Evidence:
         except (OSError, koji.GenericError) as error:
             logger.debug("%s can't be quoted: %s", name, error)
             return []
-        return meaningful(lines)[-QUOTED_LINES:]
+        return meaningful(name, lines)[-QUOTED_LINES:]
 
     def _size(self, name: str) -> int:
         try:
@@ -160,11 +173,11 @@ class Evidence:
             return 0
 
 
-def meaningful(lines: List[str]) -> List[str]:
-    """The lines without mock's accounts of its own doings and without its traceback at the end."""
-    end = len(lines)
-    for index in range(len(lines) - 1, -1, -1):
-        if _TRACEBACK.match(lines[index]):
-            end = index
-    kept = [line for line in lines[:end] if not _NOISE.match(line)]
-    return kept or [line for line in lines if line.startswith(("ERROR", "EXCEPTION"))]
+def meaningful(name: str, lines: List[str]) -> List[str]:
+    """The lines of a log that say something: without mock's accounts of its own doings and its own traceback."""
+    for index in range(max(0, len(lines) - _TRACEBACK_LINES), len(lines)):
+        if lines[index].startswith(_OWN_TRACEBACK):
+            lines = lines[:index]
+            break
+    kept = [line for line in lines if not _NOISE[name].match(line)]
+    return [_PREFIX.sub("", line) for line in kept] if name == ROOT_LOG else kept

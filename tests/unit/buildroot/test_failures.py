@@ -14,6 +14,7 @@ from kojid.system.process import ExitStatus
 
 ROOT_FAILURE = """\
 DEBUG util.py:557:  Executing command: ['/usr/bin/dnf-3', 'builddep'] with env {} and shell False
+DEBUG util.py:462:  bash-5.2.15-2+b8.x86_64
 DEBUG util.py:459:  No matching package to install: 'nope-devel'
 DEBUG util.py:459:  Not all dependencies satisfied
 DEBUG util.py:459:  Error: Some packages could not be found.
@@ -63,19 +64,38 @@ def test_a_failing_build_names_and_quotes_build_log(tmp_path: Path, logs: Eviden
     assert error.log == "build.log"
 
 
+def test_a_traceback_of_the_package_itself_is_quoted(tmp_path: Path, logs: Evidence) -> None:
+    (tmp_path / "build.log").write_text('Traceback (most recent call last):\n  File "x.py"\nINFO: 1 test failed\n')
+    text = str(failure(REBUILD, 1, logs))
+    assert "Traceback (most recent call last):" in text
+    assert "INFO: 1 test failed" in text
+
+
 def test_missing_build_requirements_name_and_quote_root_log(tmp_path: Path, logs: Evidence) -> None:
     (tmp_path / "build.log").write_text("Wrote: /builddir/build/SRPMS/x.src.rpm\n")
     (tmp_path / "root.log").write_text(ROOT_FAILURE)
     error = failure(REBUILD, 30, logs, " (arch x86_64)")
     assert "mock exited with status 30; see root.log for more information" in str(error)
-    assert "nope-devel" in str(error)
-    assert "Child return code" not in str(error)
+    assert [line.strip() for line in str(error).splitlines()[2:]] == [
+        "No matching package to install: 'nope-devel'",
+        "Not all dependencies satisfied",
+        "Error: Some packages could not be found.",
+    ]
 
 
 def test_a_package_that_can_not_be_unpacked_is_not_blamed_on_an_empty_build_log(tmp_path: Path, logs: Evidence) -> None:
     (tmp_path / "build.log").write_text("Mock Version: 6.7\n")
     (tmp_path / "root.log").write_text("ERROR: Could not find useful rpm: x.src.rpm\n")
     assert "see root.log" in str(failure(REBUILD, 1, logs))
+
+
+def test_the_log_that_tells_of_an_error_is_preferred(tmp_path: Path, logs: Evidence) -> None:
+    (tmp_path / "build.log").write_text("Building target platforms: x86_64\n")
+    (tmp_path / "root.log").write_text("DEBUG util.py:1:  Updating / installing...\n")
+    (tmp_path / "mock_output.log").write_text("INFO: mock starts\nERROR: Cannot find/open srpm: /x.src.rpm\n")
+    text = str(failure(REBUILD, 1, logs))
+    assert "see mock_output.log" in text
+    assert text.splitlines()[2:] == ["  ERROR: Cannot find/open srpm: /x.src.rpm"]
 
 
 def test_a_failing_init_is_the_buildroots_fault(tmp_path: Path, logs: Evidence) -> None:
