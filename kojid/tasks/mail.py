@@ -56,8 +56,11 @@ def _addresses(text: str, *, otherwise: str) -> str:
     try:
         probe = EmailMessage(policy=SMTP)
         probe["To"] = text
-        probe.as_bytes()
+        lines = probe.as_bytes().split(b"\r\n\r\n")[0].split(b"\r\n")
     except Exception:
+        lines = []
+    # A malformed one can be folded so that its second line is no continuation, but a header of its own.
+    if not lines or any(not line.startswith((b" ", b"\t")) for line in lines[1:] if line):
         logger.warning("This is no list of mail addresses: %r", text)
         return otherwise
     return text

@@ -116,7 +116,6 @@ def test_a_lost_reply_is_settled_by_the_hubs_own_state(state: str, lost: bool) -
 
 
 def test_long_results_are_shortened_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("koji").setLevel(logging.INFO)
     with caplog.at_level(logging.INFO, logger="koji"):
         outcome(lambda: "x" * 100_000)
     line = next(record.getMessage() for record in caplog.records if "RESPONSE: " in record.getMessage())
