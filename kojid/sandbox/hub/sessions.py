@@ -59,7 +59,8 @@ def recognize(kernel: Kernel, request: Request, method: str) -> Optional[Session
         callnum=callnum if settings.strict_call_numbers else None,
     )
     check_call_number(session, row["callnum"], method)
-    if row["lock_id"] is not None and not session.exclusive and method not in IN_SPITE_OF_LOCK:
+    locked = row["lock_id"] is not None and not session.exclusive
+    if locked and not session.expired and method not in IN_SPITE_OF_LOCK:
         raise koji.AuthLockError("User locked by another session")
     return session
 

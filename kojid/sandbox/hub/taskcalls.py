@@ -25,6 +25,19 @@ def make_task(ctx: Context, method: str, arglist: Sequence[Any], **opts: Any) ->
     return tasks.make_task(ctx, method, arglist, **opts)
 
 
+@export("restartHosts")
+def restart_hosts(ctx: Context, priority: int = 5, options: Optional[Row] = None) -> int:
+    """Make the task that restarts every builder in turn (contract 6.15; `koji restart-hosts`).
+
+    Args:
+        options: channel, arches, timeout, as the task takes them.
+    """
+    ctx.require("host")
+    if options is not None and not isinstance(options, dict):
+        raise koji.ParameterError(f"Invalid type of options: {type(options)}")
+    return tasks.make_task(ctx, "restartHosts", [] if options is None else [options], priority=priority)
+
+
 @export("getTaskInfo", reads=True)
 def get_task_info(ctx: Context, task_id: Union[int, Sequence[int]], request: bool = False, strict: bool = False) -> Any:
     """A task, or a list of them for a list of ids; None for one that does not exist.
@@ -117,9 +130,7 @@ def cancel_task_full(ctx: Context, task_id: int, strict: bool = True) -> None:
     row = tasks.task_row(ctx, task_id)
     if row["parent"] is not None and strict:
         raise koji.GenericError(f"Task {task_id} is not top-level (parent={row['parent']})")
-    while row["parent"] is not None:
-        row = tasks.task_row(ctx, row["parent"])
-    tasks.cancel_group(ctx, row["id"])
+    tasks.cancel_group(ctx, tasks.top_of(ctx, task_id))
 
 
 def _may_cancel(ctx: Context, task_id: int) -> None:

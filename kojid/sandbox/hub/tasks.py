@@ -217,6 +217,14 @@ def cancel_children(ctx: Context, task_id: int) -> None:
         cancel(ctx, child_id)
 
 
+def top_of(ctx: Context, task_id: int) -> int:
+    """The task that a task's whole group began with."""
+    row = task_row(ctx, task_id)
+    while row["parent"] is not None:
+        row = task_row(ctx, row["parent"])
+    return int(row["id"])
+
+
 def cancel_group(ctx: Context, task_id: int) -> None:
     """Cancel a task and everything below it, also where a task in between has ended already."""
     cancel(ctx, task_id, recurse=False)

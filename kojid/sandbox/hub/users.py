@@ -133,6 +133,40 @@ def new_user(
     return user_id
 
 
+@export("editUser")
+def edit_user(
+    ctx: Context,
+    userInfo: UserInfo,
+    name: Optional[str] = None,
+    krb_principal_mappings: Optional[Sequence[Mapping[str, Optional[str]]]] = None,
+) -> None:
+    """Rename a user, or change its Kerberos principals.
+
+    Args:
+        krb_principal_mappings: {old, new} each; without `old` one is added, without `new` one is removed.
+
+    Raises:
+        koji.GenericError: the name or a new principal is taken, an old one is not the user's.
+    """
+    ctx.require("admin")
+    user = find_user(ctx, userInfo)
+    if name and name != user["name"]:
+        if ctx.db.one("SELECT id FROM users WHERE name = ?", (name,)):
+            raise koji.GenericError(f"Name {name} is taken")
+        ctx.db.update("users", {"id": user["id"]}, name=name)
+    for change in krb_principal_mappings or ():
+        _change_principal(ctx, user["id"], change.get("old"), change.get("new"))
+
+
+def _change_principal(ctx: Context, user_id: int, old: Optional[str], new: Optional[str]) -> None:
+    if old and not ctx.db.delete("user_krb_principals", {"user_id": user_id, "krb_principal": old}):
+        raise koji.GenericError(f"Cannot remove a Kerberos principal that the user does not have: {old}")
+    if new:
+        if ctx.db.one("SELECT user_id FROM user_krb_principals WHERE krb_principal = ?", (new,)):
+            raise koji.GenericError(f"Cannot add an existing Kerberos principal: {new}")
+        ctx.db.insert("user_krb_principals", user_id=user_id, krb_principal=new)
+
+
 @export("enableUser")
 def enable_user(ctx: Context, username: UserInfo) -> None:
     """Let a user log in."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 import concurrent.futures
 import contextlib
 import datetime
+import http.client
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
+import urllib.parse
 import urllib.request
 from pathlib import Path
-from typing import Iterator
+from typing import Callable, Iterator
 
 import koji
 import pytest
@@ -39,6 +42,33 @@ def login_with(hub: SandboxHub, pem: bytes, path: Path) -> koji.ClientSession:
 
 def now() -> datetime.datetime:
     return datetime.datetime.now(tz=datetime.timezone.utc).replace(tzinfo=None)
+
+
+def wait_until(condition: Callable[[], bool], timeout: float = 30) -> None:
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@contextlib.contextmanager
+def half_sent(
+    hub: SandboxHub, session: koji.ClientSession, directory: str, block: bytes
+) -> Iterator[http.client.HTTPSConnection]:
+    """An upload of a second block that stops in the middle."""
+    port = int(urllib.parse.urlsplit(hub.url).port or 0)
+    context = ssl.create_default_context(cafile=str(hub.ca))
+    connection = http.client.HTTPSConnection("127.0.0.1", port, context=context, timeout=30)
+    url, headers, _ = session._prepUpload(block, len(block), directory, "x.rpm", overwrite=True)
+    connection.putrequest("POST", url[url.index("/kojihub") :])
+    for name, value in headers:
+        connection.putheader(name, value)
+    connection.endheaders()
+    connection.send(block[: len(block) - 10])
+    try:
+        yield connection
+    finally:
+        connection.close()
 
 
 class TestCertificates:
@@ -207,6 +237,22 @@ class TestRestart:
         assert len(answered) >= 20
         assert set(answered) <= known
         assert len(known) <= len(answered) + 1
+
+    def test_an_upload_that_it_was_killed_in_is_sent_again(self, mortal: SandboxHub) -> None:
+        admin, builder = mortal.session("admin"), mortal.session("builder", exclusive=True)
+        task_id = admin.makeTask("sleep", [1])
+        builder.host.openTask(task_id)
+        directory = koji.pathinfo.taskrelpath(task_id)
+        blocks = [os.urandom(400_000), os.urandom(400_000)]
+        builder.rawUpload(blocks[0], 0, directory, "x.rpm", overwrite=True)
+        path = mortal.topdir / "work" / directory / "x.rpm"
+        with half_sent(mortal, builder, directory, blocks[1]) as connection:
+            wait_until(lambda: path.stat().st_size > len(blocks[0]))
+            mortal.kill()
+            del connection
+        mortal.start()
+        assert builder.rawUpload(blocks[1], len(blocks[0]), directory, "x.rpm", overwrite=True)["size"] == 400_000
+        assert path.read_bytes() == b"".join(blocks)
 
     def test_settings_are_kept(self, mortal: SandboxHub) -> None:
         kept = json.loads((mortal.settings.hub_dir / "settings.json").read_text())

@@ -48,6 +48,15 @@ class TestMaking:
         assert admin("getChannel", info["channel_id"])["name"] == "createrepo"
         assert state(admin, admin("makeTask", "sleep", [5], assign="builder")) == "ASSIGNED"
 
+    def test_restarting_hosts_is_a_task(self, admin: Caller, user: Caller) -> None:
+        info = admin("getTaskInfo", admin("restartHosts", options={"channel": "default"}), request=True)
+        assert (info["method"], info["priority"], info["request"]) == ("restartHosts", 5, [{"channel": "default"}])
+        assert admin("getTaskRequest", admin("restartHosts")) == []
+        with pytest.raises(koji.ParameterError):
+            admin("restartHosts", options=["default"])
+        with pytest.raises(koji.ActionNotAllowed):
+            user("restartHosts")
+
     def test_what_is_refused(self, admin: Caller, user: Caller) -> None:
         with pytest.raises(koji.ActionNotAllowed):
             user("makeTask", "sleep", [5])

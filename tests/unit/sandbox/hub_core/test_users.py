@@ -74,3 +74,15 @@ def test_groups_pass_their_permissions_on(admin: Caller, user: Caller) -> None:
     assert [row["name"] for row in admin("listUsers", perm="tag", inherited_perm=True)] == ["user"]
     admin("dropGroupMember", "packagers", "user")
     assert user("getPerms") == []
+
+
+def test_users_are_renamed_and_have_their_principals_changed(admin: Caller) -> None:
+    user_id = admin("createUser", "ann", krb_principal="ann@OLD")
+    admin("editUser", "ann", name="anna", krb_principal_mappings=[{"old": "ann@OLD", "new": "anna@NEW"}])
+    assert admin("getUser", user_id)["name"] == "anna"
+    assert admin("getUser", user_id)["krb_principals"] == ["anna@NEW"]
+    with pytest.raises(koji.GenericError, match="is taken"):
+        admin("editUser", "anna", name="admin")
+    for change in ({"old": "x@Y", "new": None}, {"old": None, "new": "anna@NEW"}):
+        with pytest.raises(koji.GenericError, match="Kerberos principal"):
+            admin("editUser", "anna", krb_principal_mappings=[change])
