@@ -46,8 +46,8 @@ _NOISE = {
     ROOT_LOG: re.compile(
         r"^\s*$|^Mock Version: |^(?:DEBUG|TRACE|INFO) (?:package_manager\.py|\S*backend\S*):"
         r"|^(?:DEBUG|TRACE|INFO) \S+:\s+(?:$|child environment|Executing command|Child return code|ENTER|LEAVE"
-        r"|kill orphans|remove tree|ensuring that dir|touching file|creat(?:ing|ed) dir|unlink|Unsharing|Setting up|rootdir =|resultdir ="
-        r"|[\w.+~^-]+-[\w.+~^:]+-[\w.+~^]+\.(?:noarch|[a-z]+\d\w*)$)"
+        r"|kill orphans|remove tree|ensuring that dir|touching file|creat(?:ing|ed) dir|unlink|Unsharing|Setting up"
+        r"|rootdir =|resultdir =|[\w.+~^-]+-[\w.+~^:]+-[\w.+~^]+\.(?:noarch|[a-z]+\d\w*)$)"
     ),
     OUTPUT_LOG: re.compile(r"^\s*$|^(?:INFO|Start|Finish): "),
 }
