@@ -162,6 +162,10 @@ def test_chroot_runs_unprivileged_where_it_is_told(host: MockHost, config: Path)
     assert "\nmockbuild\n/var/tmp\n" in done.stdout
 
 
+def test_the_kernel_passes_for_a_32_bit_one_where_the_arch_is(host: MockHost, config: Path) -> None:
+    assert "\ni686\n" in host.run(config, "--arch", "i686", "--chroot", "--", "uname", "-m").stdout
+
+
 def test_there_is_no_network_in_the_chroot_unless_it_is_asked_for(host: MockHost, config: Path) -> None:
     shared = f"\nconfig_opts['rootdir'] = {str(host.root(NAME))!r}\n"
     own = os.readlink("/proc/self/ns/net")
@@ -214,6 +218,7 @@ def test_a_spec_without_files_succeeds_and_yields_no_rpm(host: MockHost, config:
         (["--no-clean", "--rebuild", "/no/such/package.src.rpm"], 1),
         (["--chroot", "sh", "-c", "true"], 5),
         (["--no-clean", "--buildsrpm", "--spec", "/no/such.spec", "--sources", "/tmp"], 5),
+        (["--no-clean", "--rebuild", "one.src.rpm", "two.src.rpm"], 5),
         (["--install", "no-such-package-anywhere"], 30),
         (["--frobnicate", "--no-clean", "--init"], 0),
     ],

@@ -19,6 +19,8 @@ from kojid.sandbox.mock.process import Confinement, Runner, Words, end_descendan
 
 VERSION = f"kojid-sandbox-{__version__}"
 _PATH = "/usr/bin:/bin:/usr/sbin:/sbin"
+#: Architectures whose builds must not see a 64-bit kernel.
+_NARROW = frozenset({"i386", "i486", "i586", "i686", "athlon", "ppc", "s390", "sparc", "mips", "mipsel"})
 _MARKER = ".initialized"
 
 
@@ -160,6 +162,7 @@ class Buildroot:
         confinement = Confinement(
             root=self.root, cwd=cwd, uid=self.caller.build_uid if user else None, gid=self.caller.gid,
             network=bool(self.config["rpmbuild_networking"]), die_with_mock=bool(self.config["children_die_with_mock"]),
+            narrow=self.config["arch"] in _NARROW,
         )  # fmt: skip
         environment = {**self._environment("/bin/bash"), "PROMPT_COMMAND": 'printf "\\033]0;<mock-chroot>\\007"',
                        "PS1": "<mock-chroot> \\s-\\v\\$ ", **self.config["environment"]}  # fmt: skip

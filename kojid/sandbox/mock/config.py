@@ -22,7 +22,8 @@ def defaults() -> Config:
     plugins.update({"bind_mount_enable": True, "bind_mount_opts": {"dirs": [], "create_dirs": False}})
     return {
         "basedir": "/var/lib/mock", "root": "", "chroothome": "/builddir", "chroot_setup_cmd": "install @build",
-        "target_arch": platform.machine(), "rpmbuild_arch": None, "rpmbuild_timeout": 0, "rpmbuild_networking": False,
+        "target_arch": platform.machine(), "rpmbuild_arch": None, "arch": None,
+        "rpmbuild_timeout": 0, "rpmbuild_networking": False,
         "use_host_resolv": False, "internal_dev_setup": True, "resultdir": None, "rootdir": None, "check": True,
         "module_setup_commands": [], "macros": {"%_topdir": "%(echo $HOME)/build"}, "environment": {}, "files": {},
         "plugin_conf": plugins, "yum_common_opts": [], "dnf_common_opts": [], "rpmbuild_opts": "",
@@ -82,6 +83,7 @@ def apply_command_line(config: Config, options: argparse.Namespace) -> None:
     for name in ("resultdir", "rootdir", "rpmbuild_timeout"):
         if getattr(options, name) is not None:
             config[name] = getattr(options, name)
+    config["arch"] = options.arch or config["target_arch"]
     config["rpmbuild_arch"] = options.target or config["rpmbuild_arch"] or config["target_arch"]
     config["check"] = config["check"] and options.check
     config["rpmbuild_opts"] = options.rpmbuild_opts or config["rpmbuild_opts"]

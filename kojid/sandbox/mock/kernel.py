@@ -15,6 +15,7 @@ MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC = 1, 2, 4, 8
 MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 32, 4096, 16384, 1 << 18
 CLONE_NEWNS, CLONE_NEWIPC, CLONE_NEWPID, CLONE_NEWNET = 0x00020000, 0x08000000, 0x20000000, 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+_PER_LINUX32 = 8
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 
 
@@ -44,6 +45,12 @@ def become_subreaper() -> None:
 def die_with_parent() -> None:
     """The kernel kills this process when its parent ends."""
     _check(_LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0), "prctl")
+
+
+def personality_32() -> None:
+    """From here on the kernel calls itself by its 32-bit name, as `i686` on `x86_64`."""
+    if _LIBC.personality(_PER_LINUX32) < 0:
+        _check(-1, "personality")
 
 
 def loopback_up() -> None:

@@ -33,6 +33,7 @@ class Confinement:
         gid: group, also root's supplementary one.
         network: whether it may use the host's network; else it has a loopback of its own.
         die_with_mock: whether the kernel kills it with all its children when this process ends.
+        narrow: whether the kernel should pass for a 32-bit one.
     """
 
     root: Optional[Path] = None
@@ -41,6 +42,7 @@ class Confinement:
     gid: int = 0
     network: bool = True
     die_with_mock: bool = False
+    narrow: bool = False
 
     def enter(self) -> None:
         """Runs in the child before the program."""
@@ -55,6 +57,8 @@ class Confinement:
     def _change_root(self, root: Path) -> None:
         kernel.unshare(kernel.CLONE_NEWIPC | (0 if self.network else kernel.CLONE_NEWNET))
         os.chroot(root)
+        if self.narrow:
+            kernel.personality_32()
         if not self.network:
             kernel.loopback_up()
         os.setgroups([self.gid])

@@ -130,10 +130,13 @@ def check_source_packages(buildroot: Buildroot, names: Sequence[str]) -> List[Pa
 
     Raises:
         NothingToDo: none is named.
+        BadCommandLine: several, whose results would mix in the root's own result directory.
         MockError: one is missing or broken.
     """
     if not names:
         raise NothingToDo("no source package to rebuild")
+    if len(names) > 1 and not buildroot.config["resultdir"]:
+        raise BadCommandLine("several source packages need --resultdir")
     paths = [Path(name) for name in names]
     for path in paths:
         lines: List[str] = []
@@ -165,6 +168,8 @@ def _source_files(sources: str) -> List[Path]:
     if not sources:
         return []
     path = Path(sources).expanduser()
+    if not path.exists():
+        raise BadCommandLine(f"there are no sources {path}")
     return sorted(entry for entry in path.iterdir() if entry.is_file()) if path.is_dir() else [path]
 
 
