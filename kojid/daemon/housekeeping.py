@@ -1,7 +1,7 @@
 """Buildroots that are no longer needed: expired on the hub, then removed from disk (contract 4.6).
 
-What the hub says of a retired buildroot never changes, so it is asked for once. Deleting happens in processes of its
-own; the loop goes on meanwhile (contract 11.1, item 5).
+What the hub says of a retired buildroot no longer changes once its task has ended, so it is asked until then and never
+again. Deleting happens in processes of its own; the loop goes on meanwhile (contract 11.1, item 5).
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ _ID = re.compile(r"^# Koji buildroot id: (\d+)\s*$")
 _NAME = re.compile(r"^# Koji buildroot name: (\S+)\s*$")
 _LOG_SWEEP_INTERVAL = 3600.0
 _CONTENT = ("result", "results")
+_ENDED = {koji.TASK_STATES[name] for name in ("CLOSED", "CANCELED", "FAILED")}
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Housekeeping:
         self._options = options
         self._supervisor = supervisor
         self._retired: Dict[int, Retired] = {}
+        self._settled: Set[int] = set()
         self._busy: Set[int] = set()
         self._emptied: Set[int] = set()
         self._logs_swept = 0.0
@@ -92,19 +94,28 @@ class Housekeeping:
             self._session.host.setBuildRootState(row["id"], _EXPIRED)
 
     def _learn(self, stray: List[Local]) -> None:
-        """Ask the hub, in two calls, about buildroots that it was not asked about before."""
-        unknown = [broot.id for broot in stray if broot.id not in self._retired]
-        if not unknown:
+        """Ask the hub, in two calls, about the buildroots of which it may have something new to say."""
+        open_questions = [broot for broot in stray if broot.id not in self._settled]
+        if not open_questions:
             return
-        rows = {row["id"]: row for row in self._session.listBuildroots(buildrootID=unknown)}
+        rows = {row["id"]: row for row in self._session.listBuildroots(buildrootID=[one.id for one in open_questions])}
         retired = [row for row in rows.values() if row.get("retire_ts") and row.get("task_id")]
         infos = self._session.getTaskInfo([row["task_id"] for row in retired]) if retired else []
         for row, info in zip(retired, infos):
             if info:
                 self._retired[row["id"]] = Retired(row["task_id"], row["retire_ts"], info["state"])
-        for broot in stray:
-            if broot.id not in self._retired:
-                _log.warning("left alone: buildroot %s is not known to the hub as retired", broot.name)
+                # A buildroot retires just before its task ends: only the task's last state tells whether it failed.
+                if info["state"] in _ENDED:
+                    self._settled.add(row["id"])
+        for broot in open_questions:
+            self._tell_of_unknown(broot, rows.get(broot.id))
+
+    def _tell_of_unknown(self, broot: Local, row: Optional[Mapping[str, Any]]) -> None:
+        """Say once that a buildroot is left alone; one that has come up since the hub was asked for its list is no news."""
+        if broot.id in self._retired or (row is not None and row["state"] != _EXPIRED):
+            return
+        self._settled.add(broot.id)
+        _log.warning("left alone: buildroot %s is not known to the hub as retired", broot.name)
 
     def _consider(self, broot: Local) -> None:
         """Keep a buildroot, empty it, or remove it, by its age (contract 4.6, step 3)."""

@@ -132,9 +132,16 @@ def fault_of(error: BaseException) -> Fault:
 
 
 def _send(call: Callable[[int, str], Any], handler: Any, xml: str) -> None:
-    """Report the outcome; when the reply was lost, the hub's own state of the task decides (contract 11.1, item 3)."""
+    """Report the outcome; when the reply was lost, the hub's own state of the task decides (contract 11.1, item 3).
+
+    A task that was canceled or given to another host meanwhile has no outcome of ours to report.
+    """
     try:
         call(handler.id, xml)
+    except koji.ActionNotAllowed as refusal:
+        _log.info(
+            "task %s (%s) is no longer this host's, its outcome is dropped: %s", handler.id, handler.method, refusal
+        )
     except koji.RetryError:
         state = _state(handler)
         if state not in (koji.TASK_STATES["CLOSED"], koji.TASK_STATES["FAILED"]):

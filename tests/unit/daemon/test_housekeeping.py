@@ -58,7 +58,7 @@ class Site:
             os.utime(directory, (time.time() - age, time.time() - age))
         text = f"# Koji buildroot id: {number}\n# Koji buildroot name: {name}\nconfig_opts = {{}}\n"
         (self.configs / f"{name}.cfg").write_text(text)
-        self.rows[number] = {"id": number, "task_id": 100 + number, "retire_ts": time.time() - age}
+        self.rows[number] = {"id": number, "task_id": 100 + number, "retire_ts": time.time() - age, "state": 3}
         self.states[100 + number] = koji.TASK_STATES[state]
         return self.mockdir / name
 
@@ -131,6 +131,41 @@ def test_the_hub_is_asked_once_about_a_retired_buildroot(site: Site) -> None:
         site.keeper.update([], [])
     assert site.session.listBuildroots.call_count == 1
     assert site.session.getTaskInfo.call_count == 1
+
+
+def test_a_task_that_fails_after_its_buildroot_retired_keeps_it(site: Site) -> None:
+    top = site.buildroot(1, age=60, state="OPEN")
+    site.keeper.update([], [])
+    site.states[101] = koji.TASK_STATES["FAILED"]
+    site.rows[1]["retire_ts"] -= 600
+    os.utime(top / "root", (time.time() - 600, time.time() - 600))
+    for _ in range(3):
+        site.keeper.update([], [])
+    assert (top / "root" / "etc").is_dir()
+    assert site.session.getTaskInfo.call_count == 2
+
+
+def test_a_buildroot_unknown_to_the_hub_is_told_of_once(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.buildroot(1, age=60)
+    del site.rows[1]
+    for _ in range(3):
+        site.keeper.update([], [])
+    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+        "left alone: buildroot tag-1-7 is not known to the hub as retired"
+    ]
+    assert site.session.listBuildroots.call_count == 1
+
+
+def test_a_buildroot_that_came_up_since_the_hubs_list_is_no_stray(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.buildroot(1, age=60)
+    site.rows[1].update(state=0, retire_ts=None)
+    site.keeper.update([], [])
+    assert all(record.levelname != "WARNING" for record in caplog.records)
+    site.rows[1].update(state=3, retire_ts=time.time() - 2 * DAY)
+    for name in ("tag-1-7", "tag-1-7-bootstrap"):
+        os.utime(site.mockdir / name / "root", (0, 0))
+    site.keeper.update([], [])
+    assert not site.config(1).exists()
 
 
 def test_files_without_both_marks_and_names_with_slashes_are_not_ours(tmp_path: Path) -> None:

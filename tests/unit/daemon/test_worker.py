@@ -115,6 +115,15 @@ def test_a_lost_reply_is_settled_by_the_hubs_own_state(state: str, lost: bool) -
         worker.perform(handler, session)
 
 
+@pytest.mark.parametrize("run", [lambda: None, raising(koji.BuildError("mock was killed"))])
+def test_the_outcome_of_a_task_that_was_canceled_meanwhile_is_dropped(run: Callable[[], Any]) -> None:
+    session = Mock()
+    for call in (session.host.closeTask, session.host.failTask):
+        call.side_effect = koji.ActionNotAllowed("host 1 does not own task 12")
+    worker.perform(Handler(run, session), session)
+    assert len(session.host.mock_calls) == 1
+
+
 def test_long_results_are_shortened_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, logger="koji"):
         outcome(lambda: "x" * 100_000)
