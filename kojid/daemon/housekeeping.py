@@ -111,7 +111,7 @@ class Housekeeping:
             self._tell_of_unknown(broot, rows.get(broot.id))
 
     def _tell_of_unknown(self, broot: Local, row: Optional[Mapping[str, Any]]) -> None:
-        """Say once that a buildroot is left alone; one that has come up since the hub was asked for its list is no news."""
+        """Say once that a buildroot is left alone; one that came up since the hub made its list is no news."""
         if broot.id in self._retired or (row is not None and row["state"] != _EXPIRED):
             return
         self._settled.add(broot.id)
