@@ -21,7 +21,7 @@ import sys
 import time
 import urllib.request
 from pathlib import Path
-from typing import Any, Counter, Iterator, List, Optional, Sequence
+from typing import Any, Counter, Iterator, List, Optional, Sequence, Tuple
 from unittest import mock
 
 import koji
@@ -35,13 +35,16 @@ from kojid.sandbox.hub.settings import HostSetting, Settings
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE")
 _LINE = re.compile(
     r"^\S+ \S+ INFO (?P<method>\S+) user=(?P<user>\S+) session=(?P<session>\S+) (?P<ms>[\d.]+)ms"
-    r" in=(?P<size_in>\d+) out=(?P<size_out>\d+)(?: fault=(?P<fault>.*))?$"
+    r" in=(?P<size_in>\d+) out=(?P<size_out>\d+)(?: parts=(?P<parts>\S+))?(?: fault=(?P<fault>.*))?$"
 )
 
 
 @dataclasses.dataclass(frozen=True)
 class LoggedCall:
-    """A call as the hub's log has it: milliseconds on the server, bytes in and out, the fault's code and text."""
+    """A call as the hub's log has it: milliseconds on the server, bytes in and out, the fault's code and text.
+
+    `parts` are the methods of a multiCall.
+    """
 
     method: str
     user: str
@@ -50,6 +53,7 @@ class LoggedCall:
     size_in: int
     size_out: int
     fault: Optional[str]
+    parts: Tuple[str, ...] = ()
 
 
 class SandboxHub:
@@ -275,6 +279,7 @@ def _logged(match: re.Match[str]) -> LoggedCall:
         size_in=int(match["size_in"]),
         size_out=int(match["size_out"]),
         fault=match["fault"],
+        parts=tuple((match["parts"] or "").split(",")) if match["parts"] else (),
     )
 
 

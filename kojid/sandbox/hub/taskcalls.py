@@ -27,7 +27,7 @@ def make_task(ctx: Context, method: str, arglist: Sequence[Any], **opts: Any) ->
 
 @export("restartHosts")
 def restart_hosts(ctx: Context, priority: int = 5, options: Optional[Row] = None) -> int:
-    """Make the task that restarts every builder in turn (contract 6.15; `koji restart-hosts`).
+    """Make the task that restarts every builder in turn (contract 6.12; `koji restart-hosts`).
 
     Args:
         options: channel, arches, timeout, as the task takes them.

@@ -50,13 +50,14 @@ class Application:
         body = self._answer(environ, path, call)
         elapsed = (time.monotonic() - started) * 1000
         access_log.info(
-            "%s user=%s session=%s %.1fms in=%s out=%d%s",
+            "%s user=%s session=%s %.1fms in=%s out=%d%s%s",
             call.method,
             call.user,
             call.session,
             elapsed,
             environ.get("CONTENT_LENGTH") or 0,
             len(body),
+            f" parts={call.parts}" if call.parts else "",
             f" fault={call.fault}" if call.fault else "",
         )
         headers = [
@@ -84,7 +85,7 @@ class Application:
             if request.session:
                 call.session = str(request.session[0])
             method, params = self._parse(environ, request)
-            call.method = method
+            call.note_method(method, params)
             result = self._kernel.call(request, method, params, on_session=call.note_user)
             return _encode((result,))
         except Exception as error:
@@ -118,6 +119,12 @@ class _Call:
         self.user = "-"
         self.session = "-"
         self.fault = ""
+        self.parts = ""
+
+    def note_method(self, name: str, params: Sequence[Any]) -> None:
+        self.method = "".join(letter for letter in name[:100] if letter.isprintable() and letter != " ")
+        if name == "multiCall" and params and isinstance(params[0], list):
+            self.parts = ",".join(str(part.get("methodName")) for part in params[0] if isinstance(part, dict))
 
     def note_user(self, name: str) -> None:
         self.user = name

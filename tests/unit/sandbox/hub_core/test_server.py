@@ -158,6 +158,7 @@ class TestConnections:
         with session.multicall() as many:
             good, bad = many.getUser("admin"), many.getUser("nobody", strict=True)
         assert good.result["name"] == "admin"
+        assert hub.calls()[-1].parts == ("getUser", "getUser")
         with pytest.raises(koji.GenericError, match="nobody"):
             assert bad.result
 
