@@ -10,7 +10,8 @@ import smtplib
 import socket
 from email.message import EmailMessage
 from email.policy import SMTP
-from typing import Any, Dict, List, Sequence, Union
+from email.utils import formataddr, parseaddr
+from typing import Any, Dict, List, Optional, Sequence, Union
 
 import koji
 
@@ -41,9 +42,9 @@ def compose(
         body: text with plain newlines.
     """
     message = EmailMessage(policy=SMTP)
-    message["From"] = _addresses(one_line(sender), otherwise="kojid")
+    message["From"] = _named([sender])
     message["Subject"] = one_line(subject)
-    message["To"] = _addresses(", ".join(map(one_line, recipients)), otherwise="undisclosed-recipients:;")
+    message["To"] = _named(recipients)
     for name, values in headers.items():
         for value in values if isinstance(values, list) else [values]:
             message[name] = one_line(value)
@@ -51,19 +52,19 @@ def compose(
     return message
 
 
-def _addresses(text: str, *, otherwise: str) -> str:
-    """The text if it can stand in an address header; Python's parser stumbles over some that are malformed."""
-    try:
-        probe = EmailMessage(policy=SMTP)
-        probe["To"] = text
-        lines = probe.as_bytes().split(b"\r\n\r\n")[0].split(b"\r\n")
-    except Exception:
-        lines = []
-    # A malformed one can be folded so that its second line is no continuation, but a header of its own.
-    if not lines or any(not line.startswith((b" ", b"\t")) for line in lines[1:] if line):
-        logger.warning("This is no list of mail addresses: %r", text)
-        return otherwise
-    return text
+def address_of(recipient: str) -> Optional[str]:
+    """The bare address in a recipient, None when mail can't be sent there: SMTP takes ASCII only."""
+    _name, address = parseaddr(recipient)
+    if address and address.isascii() and recipient.isprintable():
+        return address
+    logger.warning("Mail can't be addressed to %r", recipient)
+    return None
+
+
+def _named(recipients: Sequence[str]) -> str:
+    """An address header's text: those that are addresses, with their names, in ASCII."""
+    named = [formataddr(parseaddr(one)) for one in recipients if address_of(one)]
+    return ", ".join(named) or "undisclosed-recipients:;"
 
 
 def send(options: Any, recipients: Sequence[str], message: EmailMessage) -> None:
@@ -77,7 +78,7 @@ def send(options: Any, recipients: Sequence[str], message: EmailMessage) -> None
     Raises:
         koji.GenericError: the mail server can't be reached, or takes it for none of the recipients.
     """
-    addresses = [recipient for recipient in recipients if _deliverable(recipient)]
+    addresses = [address for address in map(address_of, recipients) if address]
     if not addresses:
         raise koji.GenericError(f"No mail can be sent to: {', '.join(map(one_line, recipients))}")
     try:
@@ -90,14 +91,6 @@ def send(options: Any, recipients: Sequence[str], message: EmailMessage) -> None
         raise koji.GenericError(f"Mail could not be sent through {options.smtphost}: {error}") from error
     for recipient, reason in refused.items():
         logger.warning("%s did not take mail for %s: %s", options.smtphost, recipient, reason)
-
-
-def _deliverable(recipient: str) -> bool:
-    """Whether an address can be put on the wire: SMTP takes ASCII, and one that it does not must not stop the rest."""
-    if recipient.isascii() and recipient.isprintable() and recipient.strip():
-        return True
-    logger.warning("Mail can't be addressed to %r", recipient)
-    return False
 
 
 def _own_name() -> str:

@@ -7,6 +7,7 @@ import koji
 import pytest
 
 from kojid.sources import specs
+from tests.support.faketask import require_rpm
 
 
 def tree(tmp_path: Path, *names: str) -> Path:
@@ -86,8 +87,9 @@ def test_the_start_of_a_package_tells_how_long_its_header_is(packages: Dict[str,
     assert specs.build_fields(specs.read_header(start))["name"] == "hello"
 
 
-@pytest.mark.parametrize("content", [b"", b"no package at all", b"\0" * 5000])
+@pytest.mark.parametrize("content", [b"", b"no package at all", b"\0" * 5000], ids=["nothing", "text", "zeros"])
 def test_what_is_no_package_is_an_error_of_the_package(tmp_path: Path, content: bytes) -> None:
+    require_rpm()
     broken = tmp_path / "broken.src.rpm"
     broken.write_bytes(content)
     with pytest.raises(koji.BuildError, match=r"broken\.src\.rpm is not an rpm package or is damaged"):

@@ -285,6 +285,12 @@ class TestMail:
         assert mailbox.message["Subject"] == "x Bcc: evil@example.com  body"
         assert not any(address == "evil@example.com" for address in mailbox.envelopes[0].rcpt_tos)
 
+    def test_a_name_may_be_in_any_script(self, mailing: Any, mailbox: Mailbox) -> None:
+        self.send(mailing, ["Jürgen Müller <j@example.com>"], "Grüße")
+        assert mailbox.envelopes[0].rcpt_tos == ["j@example.com"]
+        assert mailbox.message["To"] == "Jürgen Müller <j@example.com>"
+        assert mailbox.message["Subject"] == "Grüße"
+
     def test_one_who_is_refused_does_not_stop_the_others(self, mailing: Any, mailbox: Mailbox) -> None:
         mailbox.taker.refused = ["gone@example.com"]
         self.send(mailing, ["gone@example.com", "jürgen@example.com", "", "here@example.com"])
@@ -324,8 +330,11 @@ class TestMail:
         assert len(box.envelopes) == int(taken)
 
 
-@settings(max_examples=200, deadline=None)
-@given(st.text(), st.lists(st.text(max_size=30), max_size=3), st.text())
+PERSONS = st.text(max_size=30) | st.emails() | st.builds("{} <{}>".format, st.text(max_size=30), st.emails())
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(st.text(), st.lists(PERSONS, max_size=3), st.text())
 def test_whatever_people_and_packages_are_called_a_message_is_one(subject: str, people: List[str], body: str) -> None:
     message = mail.compose("k <k@example.com>", people, subject, {"X-Koji-Tag": subject}, body.replace("\udcff", ""))
     head = message.as_bytes().split(b"\r\n\r\n")[0]
