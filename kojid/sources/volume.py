@@ -10,6 +10,7 @@ import logging
 import os
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Callable, Optional, TypeVar
 from urllib.parse import quote
@@ -28,7 +29,7 @@ logger = logging.getLogger("koji.build.volume")
 _T = TypeVar("_T")
 
 
-class DownloadFailed(koji.GenericError):  # type: ignore[misc]  # the koji library has no types
+class DownloadFailed(koji.GenericError):
     """A file of the volume could not be fetched.
 
     Args:
@@ -126,7 +127,7 @@ def read_start(
     deadline = time.monotonic() + seconds
     size = first
     while True:
-        start = _try_again_and_again(url, deadline, lambda wanted=size: _read(url, wanted))  # type: ignore[misc]
+        start = _try_again_and_again(url, deadline, partial(_read, url, size))
         needed = enough(start)
         if len(start) < size or (needed is not None and needed <= len(start)):
             return start
