@@ -22,7 +22,7 @@ _PAUSE = 1.0  # seconds after the first failure, twice as long after the next
 _CHUNK = 1024 * 1024
 
 
-class FileMissing(koji.GenericError):  # type: ignore[misc]  # the koji library has no types
+class FileMissing(koji.GenericError):
     """The server, or the volume, has no such file."""
 
 

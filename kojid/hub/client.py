@@ -38,7 +38,7 @@ LONG_READ_TIMEOUT = 3600
 _JITTER = 0.2
 
 
-class HubSession(koji.ClientSession):  # type: ignore[misc]  # the koji library has no types
+class HubSession(koji.ClientSession):
     """A session with the hub.
 
     The constructor is the library's, because `subsession` makes its result with it; settings of our own travel in
@@ -54,6 +54,7 @@ class HubSession(koji.ClientSession):  # type: ignore[misc]  # the koji library 
         after_call: called with the method's name after each call that went through; None for nobody.
     """
 
+    callnum: Optional[int]
     last_error: Optional[BaseException] = None
     after_call: Optional[Callable[[str], None]] = None
     opts: Dict[str, Any]
@@ -136,7 +137,7 @@ class HubSession(koji.ClientSession):  # type: ignore[misc]  # the koji library 
     def _renew_session(self) -> None:
         """Log in again under the same session id (contract 3.5)."""
         logger.info("The hub session has expired, renewing it")
-        was_logged_in = self.logged_in
+        was_logged_in, number = self.logged_in, self.callnum or 0
         try:
             # without this the library's login is no call that is ever repeated
             with self.overriding(anon_retry=True):
@@ -144,6 +145,8 @@ class HubSession(koji.ClientSession):  # type: ignore[misc]  # the koji library 
         finally:
             # The library leaves a session for good as "not logged in" when the renewal fails once.
             self.logged_in = self.logged_in or was_logged_in
+            # A renewed session is the same one to the hub, which goes on counting; the library starts at 0 again.
+            self.callnum = max(self.callnum or 0, number)
 
     def _call(self, name: str, args: Sequence[Any], kwargs: Optional[Mapping[str, Any]], retry: bool) -> Any:
         # The call number is taken once: a repetition must be known as such to the hub (contract 3.4).

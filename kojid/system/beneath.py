@@ -29,7 +29,7 @@ _NO_OPENAT2 = (errno.ENOSYS, errno.EPERM, errno.EINVAL)
 _LINK_ERRORS = (errno.ELOOP, errno.EXDEV, errno.ENOTDIR)
 
 
-class UnsafeFile(koji.GenericError):  # type: ignore[misc]  # the koji library has no types
+class UnsafeFile(koji.GenericError):
     """A file that was to be read is a link, a device or the like, or lies outside its directory."""
 
 

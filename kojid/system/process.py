@@ -67,7 +67,7 @@ _TERM_SECONDS = 5.0
 _KILL_SECONDS = 3.0
 
 
-class CommandTimeout(koji.GenericError):  # type: ignore[misc]  # the koji library has no types
+class CommandTimeout(koji.GenericError):
     """A command did not end in its time and was ended (contract 11, item 10)."""
 
 

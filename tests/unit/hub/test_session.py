@@ -171,6 +171,8 @@ class TestTrouble:
         assert hub.names() == ["getTag", "login", "getTag"]
         assert hub.received[1].args[-1]["renew"] is True
         assert hub.received[2].headers["Koji-Session-Key"] == "new"
+        numbers = [int(hub.received[place].headers["Koji-Session-Callnum"]) for place in (0, 2)]
+        assert numbers[1] > numbers[0]  # the hub goes on counting
 
     def test_a_failed_renewal_is_tried_again_with_the_next_call(self, serve: Serve) -> None:
         hub = serve()

@@ -41,7 +41,7 @@ class Data(Dict[str, Any]):
         return found
 
 
-class _PatternTest(koji.policy.BaseSimpleTest):  # type: ignore[misc]
+class _PatternTest(koji.policy.BaseSimpleTest):
     """True if any of the values that `values` finds matches any of the rule's glob patterns."""
 
     def run(self, data: Data) -> bool:
@@ -155,42 +155,42 @@ class SourceTest(_PatternTest):
         return [source] if source else []
 
 
-class OperationTest(koji.policy.MatchTest):  # type: ignore[misc]
+class OperationTest(koji.policy.MatchTest):
     """What is done to a tag: tag, untag, move."""
 
     name = "operation"
     field = "operation"
 
 
-class MethodTest(koji.policy.MatchTest):  # type: ignore[misc]
+class MethodTest(koji.policy.MatchTest):
     """A new task's method."""
 
     name = "method"
     field = "method"
 
 
-class ChildTaskTest(koji.policy.BoolTest):  # type: ignore[misc]
+class ChildTaskTest(koji.policy.BoolTest):
     """Whether a new task has a parent."""
 
     name = "is_child_task"
     field = "parent"
 
 
-class SkipTagTest(koji.policy.BoolTest):  # type: ignore[misc]
+class SkipTagTest(koji.policy.BoolTest):
     """Whether a build is not going to be tagged."""
 
     name = "skip_tag"
     field = "skip_tag"
 
 
-class IsDraftTest(koji.policy.BoolTest):  # type: ignore[misc]
+class IsDraftTest(koji.policy.BoolTest):
     """Whether a build is a draft."""
 
     name = "is_draft"
     field = "draft"
 
 
-class IsBuildOwnerTest(koji.policy.BaseSimpleTest):  # type: ignore[misc]
+class IsBuildOwnerTest(koji.policy.BaseSimpleTest):
     """Whether the acting user owns the build."""
 
     name = "is_build_owner"
