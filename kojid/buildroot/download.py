@@ -1,33 +1,22 @@
-"""Files of a repo, by HTTP from `topurl` or from the mounted `topdir`: with time limits, and whole or not at all.
+"""Files of a repo, from `topurl` or from the mounted `topdir`, held in memory: what recording a buildroot reads.
 
-Reading them is what recording a buildroot needs (contract 7.8). They are small enough to be held in memory.
+See contract 7.8; the transfer itself is `hub/volume.py`'s.
 """
 
 from __future__ import annotations
 
-import logging
-import time
 from pathlib import Path
-from typing import Any, List, Optional
+from typing import Any, List
 
 import koji
-import requests
 
-logger = logging.getLogger("koji.build.buildroot")
+from kojid.hub.volume import DownloadFailed, read_whole, volume_url
 
-_TIMEOUT = (10.0, 60.0)  # seconds to connect, and between two parts of the answer
-_WHOLE = 600.0  # seconds for all of it
-_TRIES = 3
-_PAUSE = 1.0  # seconds after the first failure, twice as long after the next
-_CHUNK = 1024 * 1024
+_GONE = (404, 410)
 
 
 class FileMissing(koji.GenericError):
     """The server, or the volume, has no such file."""
-
-
-class _Unreachable(Exception):
-    """It did not work this time."""
 
 
 def fetch(options: Any, relative: str) -> bytes:
@@ -45,27 +34,20 @@ def fetch(options: Any, relative: str) -> bytes:
     urls = _urls(options)
     if not urls:
         return _read(Path(options.topdir) / relative)
-    for attempt in range(_TRIES):
-        if attempt:
-            time.sleep(_PAUSE * 2 ** (attempt - 1))
-        for url in urls:
-            content = _try(f"{url}/{relative}")
-            if content is not None:
-                return content
-    raise koji.GenericError(f"{relative} can't be fetched from {' or '.join(urls)}")
-
-
-def _try(url: str) -> Optional[bytes]:
-    try:
-        return _get(url)
-    except _Unreachable as error:
-        logger.warning("%s", error)
-        return None
+    failures: List[str] = []
+    for url in urls:
+        try:
+            return read_whole(volume_url(url, relative))
+        except DownloadFailed as error:  # noqa: PERF203 - a try is a request
+            if error.status in _GONE:
+                raise FileMissing(str(error)) from None
+            failures.append(str(error))
+    raise koji.GenericError("; ".join(failures))
 
 
 def _urls(options: Any) -> List[str]:
     several = getattr(options, "topurls", None) or [getattr(options, "topurl", None)]
-    return [url.rstrip("/") for url in several if url]
+    return [url for url in several if url]
 
 
 def _read(path: Path) -> bytes:
@@ -75,29 +57,3 @@ def _read(path: Path) -> bytes:
         raise FileMissing(f"there is no {path}") from None
     except OSError as error:
         raise koji.GenericError(f"{path} can't be read: {error.strerror}") from error
-
-
-def _get(url: str) -> bytes:
-    deadline = time.monotonic() + _WHOLE
-    try:
-        with requests.get(url, timeout=_TIMEOUT, stream=True) as response:
-            if response.status_code in (404, 410):
-                raise FileMissing(f"there is no {url}")
-            response.raise_for_status()
-            content = bytearray()
-            for chunk in response.iter_content(_CHUNK):
-                content += chunk
-                if time.monotonic() > deadline:
-                    raise _Unreachable(f"{url} did not arrive within {_WHOLE:g} seconds")
-            return _whole(url, response, bytes(content))
-    except requests.RequestException as error:
-        raise _Unreachable(f"{url} can't be fetched: {error}") from error
-
-
-def _whole(url: str, response: requests.Response, content: bytes) -> bytes:
-    """Make sure that a connection which broke off is not taken for the end of the file."""
-    announced = response.headers.get("Content-Length", "")
-    encoded = response.headers.get("Content-Encoding", "identity") != "identity"
-    if announced.isdigit() and not encoded and int(announced) != len(content):
-        raise _Unreachable(f"{url} broke off after {len(content)} of {announced} bytes")
-    return content

@@ -20,7 +20,7 @@ import koji.util
 
 from kojid.errors import KojidError
 from kojid.hub.upload import Uploader
-from kojid.sources.volume import check_relative, download, volume_url
+from kojid.hub.volume import check_relative, download, volume_url
 from kojid.system.files import open_beneath, remove_tree
 from kojid.tasks.waiting import Waiting
 from kojid.tasks.wakeup import current_wakeup, install_wakeup

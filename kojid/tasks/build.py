@@ -19,9 +19,9 @@ import koji
 import koji.tasks
 
 from kojid.errors import HostFault
+from kojid.hub.volume import read_start, volume_url
 from kojid.sources import specs
 from kojid.sources.scm import is_scm_url
-from kojid.sources.volume import read_start, volume_url
 from kojid.tasks import buildrequest, lostreply
 from kojid.tasks.archlist import ArchHeaders, build_arches, matches_literally, noarch_choices
 from kojid.tasks.base import BaseTaskHandler

@@ -10,8 +10,8 @@ from typing import Any
 import koji
 import pytest
 
-from kojid.buildroot import download
 from kojid.buildroot.download import FileMissing, fetch
+from kojid.hub import volume
 from tests.support import options
 
 
@@ -48,7 +48,7 @@ def send(handler: Any, status: int, body: bytes = b"", length: Any = None) -> No
 
 @pytest.fixture(autouse=True)
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(download, "_PAUSE", 0.0)
+    monkeypatch.setattr(volume, "PAUSES", (0.0, 0.0))
 
 
 def test_a_file_comes_from_the_url() -> None:
@@ -85,7 +85,7 @@ def test_the_next_url_is_tried() -> None:
 
 
 def test_lasting_trouble_is_an_error() -> None:
-    with pytest.raises(koji.GenericError, match="can't be fetched from http://127.0.0.1:1"):
+    with pytest.raises(koji.GenericError, match="could not download http://127.0.0.1:1/x"):
         fetch(options(topurl="http://127.0.0.1:1"), "x")
 
 

@@ -9,7 +9,7 @@ from typing import Any, Callable, Iterator, List
 import koji
 import pytest
 
-from kojid.sources import volume
+from kojid.hub import volume
 
 CONTENT = bytes(range(256)) * 2000  # 512,000 bytes
 

@@ -6,6 +6,7 @@ of the status before anything is kept, and reading only the part of a package th
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import tempfile
@@ -105,6 +106,22 @@ def _fetch(url: str, out: Any, deadline: float) -> None:
     out.flush()
     if expected is not None and int(expected) != out.tell():
         raise _TryAgain(f"{out.tell()} of {expected} bytes came")
+
+
+def read_whole(url: str, *, seconds: float = 600.0) -> bytes:
+    """Fetch a small file into memory.
+
+    Args:
+        url: where it is.
+        seconds: how long all of it may take.
+
+    Raises:
+        DownloadFailed: as `download`.
+    """
+    deadline = time.monotonic() + seconds
+    content = io.BytesIO()
+    _try_again_and_again(url, deadline, lambda: _fetch(url, content, deadline))
+    return content.getvalue()
 
 
 def read_start(
