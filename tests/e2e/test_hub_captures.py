@@ -17,6 +17,7 @@ import pytest
 
 from kojid.sandbox.hub.content import bootstrap
 from kojid.sandbox.hub.kernel import METHODS, Kernel, Request, Session
+from kojid.sandbox.hub.settings import HostSetting
 from tests.support import sandboxhub
 from tests.support.sandboxhub import Caller
 from tests.unit.sandbox.hub_content import shapes, tinyrpm
@@ -128,7 +129,7 @@ def hello(tmp_path_factory: pytest.TempPathFactory) -> TinyRpms:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory, hello: TinyRpms) -> Iterator[World]:
-    hosts = (sandboxhub.HostSetting("builder", channels=("default", "createrepo")),)
+    hosts = (HostSetting("builder", channels=("default", "createrepo")),)
     kernel = sandboxhub.kernel_for_tests(tmp_path_factory.mktemp("world"), hosts=hosts)
     yield World(kernel, hello)
     kernel.store.close()

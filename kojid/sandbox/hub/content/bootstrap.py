@@ -124,11 +124,14 @@ def _import(directory: Path, tag: str, rpms: Sequence[Path], groups: Mapping[str
     kept = directory / "hub" / "settings.json"
     settings = parse(kept.read_text(encoding="utf-8")) if kept.exists() else Settings(dir=directory)
     kernel = open_kernel(settings)
-    with kernel.transaction(Request(), method="import_distribution") as ctx:
-        ctx.session = _administrator(ctx)
-        if tags.get_tag(ctx, tag) is None:
-            ctx.call("createTag", tag)
-        return import_distribution(ctx, rpms, tag, groups)
+    try:
+        with kernel.transaction(Request(), method="import_distribution") as ctx:
+            ctx.session = _administrator(ctx)
+            if tags.get_tag(ctx, tag) is None:
+                ctx.call("createTag", tag)
+            return import_distribution(ctx, rpms, tag, groups)
+    finally:
+        kernel.store.close()
 
 
 def _administrator(ctx: Context) -> Session:

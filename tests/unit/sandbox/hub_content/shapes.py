@@ -88,7 +88,7 @@ def _elements(recorded: List[Any], answer: List[Any], known: Dict[Path, Set[type
     found: List[str] = []
     for element in answer:
         against = [differences(other, element, known, (*path, "[]")) for other in recorded]
-        found += min(against, key=len)
+        found += sorted(against, key=len)[0]
     return found
 
 
