@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, List, Optional
 
@@ -36,6 +37,21 @@ def connect(layout: Layout, server: str, user: Optional[str] = ADMIN) -> Any:
     except Exception as error:  # whatever the library and its HTTP client raise
         raise SandboxError(f"{user} can't log in at {server}: {explain(error)}") from error
     return session
+
+
+def upload(session: Any, path: Path, directory: str) -> str:
+    """Upload a file; returns its path on the hub, as tasks take it.
+
+    Args:
+        session: a hub session.
+        path: the file.
+        directory: on the hub, below its work directory.
+    """
+    with warnings.catch_warnings():
+        # The library leaves the file to the garbage collector, which warns of that in development mode.
+        warnings.simplefilter("ignore", ResourceWarning)
+        session.uploadWrapper(str(path), directory, overwrite=True)
+    return f"{directory}/{path.name}"
 
 
 def client_command(layout: Layout, arguments: List[str]) -> List[str]:

@@ -64,6 +64,7 @@ def write_client(layout: Layout, urls: Urls) -> None:
         "cert": layout.certificate(ADMIN),
         "serverca": layout.ca,
         "anon_retry": "false",
+        "poll_interval": 1,
     }
     layout.client_conf.write_text(_HEADER + _section(client.PROFILE, values))
 

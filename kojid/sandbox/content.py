@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Sequence
 
 import koji
 
+from kojid.sandbox import client
 from kojid.sandbox.distro import Distribution
 from kojid.sandbox.errors import SandboxError
 from kojid.sandbox.layout import ADMIN
@@ -113,5 +114,5 @@ def _file_name(rpm: Dict[str, Any]) -> str:
 
 
 def _import(session: Any, path: Path) -> None:
-    session.uploadWrapper(str(path), _UPLOADS, overwrite=True)
+    client.upload(session, path, _UPLOADS)
     session.importRPM(_UPLOADS, path.name)

@@ -10,7 +10,7 @@ from typing import Any, Dict, Iterator, List
 
 import koji
 
-from kojid.sandbox import content, demosource, setup
+from kojid.sandbox import client, content, demosource, setup
 from kojid.sandbox.distro.sources import SourcePackage
 from kojid.sandbox.errors import SandboxError
 from kojid.sandbox.greeting import Chroot
@@ -117,8 +117,8 @@ class Demo:
         return int(repo_id)
 
     def _build(self, source: SourcePackage) -> Outcome:
-        self.session.uploadWrapper(str(source.path), _UPLOADS, overwrite=True)
-        task_id = self.session.build(f"{_UPLOADS}/{source.path.name}", content.TARGET)
+        uploaded = client.upload(self.session, source.path, _UPLOADS)
+        task_id = self.session.build(uploaded, content.TARGET)
         self._follow(task_id)
         builds: List[Dict[str, Any]] = self.session.listBuilds(taskID=task_id)
         if len(builds) != 1 or builds[0]["state"] != koji.BUILD_STATES["COMPLETE"]:

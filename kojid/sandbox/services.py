@@ -24,7 +24,7 @@ _KILL_SECONDS = 10.0
 _PAUSE = 0.05
 
 
-@dataclass(frozen=True)
+@dataclass
 class Service:
     """A background process of a sandbox.
 
@@ -37,6 +37,7 @@ class Service:
     name: str
     record: Path
     console: Path
+    _child: Optional[Child] = None
 
     def pid(self) -> Optional[int]:
         """The running process, or None."""
@@ -64,6 +65,7 @@ class Service:
                 )  # fmt: skip
             except HostFault as error:
                 raise SandboxError(f"the {self.name} does not start: {error}") from error
+        self._child = child
         record = {"pid": child.pid, "start_time": process.start_time(child.pid), "argv": list(argv)}
         self.record.write_text(json.dumps(record) + "\n")
         return child
@@ -106,6 +108,8 @@ class Service:
         running = self.pid() is not None
         if running and not (self._end(signal.SIGTERM, timeout) or self._end(signal.SIGKILL, _KILL_SECONDS)):
             raise SandboxError(f"the {self.name} (pid {self.pid()}) does not end", "look what it waits for in /proc")
+        if self._child is not None:
+            self._child.wait(_KILL_SECONDS)  # reaps it
         self.record.unlink(missing_ok=True)
         return running
 

@@ -69,7 +69,7 @@ def test_the_buildroot_is_recorded_with_the_ids_of_its_packages(box: Sandbox, ta
     roots = box.admin.listBuildroots(taskID=arch_task["id"])
     assert [koji.BR_STATES[root["state"]] for root in roots] == ["EXPIRED"]
 
-    rpm = next(row for row in box.admin.listBuildRPMs(build["id"]) if row["arch"] == ARCH)
+    rpm = next(row for row in box.admin.listBuildRPMs(build["build_id"]) if row["arch"] == ARCH)
     assert rpm["buildroot_id"] == roots[0]["id"]
     installed = box.admin.listRPMs(componentBuildrootID=roots[0]["id"])
     names = {row["name"] for row in installed}

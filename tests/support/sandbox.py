@@ -165,7 +165,7 @@ class Sandbox:
         """
         mock.ensure_accounts()
         made = layout.create(directory, movable=False)
-        _share_distribution(made.distro)
+        share_distribution(made.distro)
         hub = machinery.Hub(made, machinery.usual_settings(made, settings))
         with open(os.devnull, "w") as nowhere:
             setup.bring_up(made, Steps(out=nowhere), hub)
@@ -230,9 +230,7 @@ class Sandbox:
     def upload(self, path: Path) -> str:
         """Upload a file as the client does; returns its path as tasks take it."""
         self._uploads += 1
-        directory = f"cli-build/test-{self._uploads}"
-        self.admin.uploadWrapper(str(path), directory)
-        return f"{directory}/{path.name}"
+        return client.upload(self.admin, path, f"cli-build/test-{self._uploads}")
 
     def submit(self, srpm: Path, package: str = "", **options: Any) -> int:
         """Have a source package built for the target demo; returns the task's id.
@@ -318,18 +316,23 @@ class Sandbox:
 
     def processes(self) -> List[str]:
         """What runs in a chroot or a directory of mock's, anywhere in this sandbox: "PID COMMAND" each."""
-        return sorted(filter(None, (_inside(pid, self.layout.dir) for pid in processes.snapshot())))
+        return running_below(self.layout.dir)
 
     def mounts(self) -> List[str]:
         """What is mounted in this sandbox."""
         return mounts.mounts_under(self.layout.dir)
 
 
-def _share_distribution(out: Path) -> None:
+def share_distribution(out: Path) -> None:
     """Put the machine's distribution, which one test run keeps for the next, into a sandbox."""
     kept = Path(f"/var/tmp/kojid-test-distribution-{os.geteuid()}")
     distro.make(kept)
     shutil.copytree(kept, out, copy_function=os.link, dirs_exist_ok=True)
+
+
+def running_below(directory: Path) -> List[str]:
+    """The processes whose root or working directory is below a directory: "PID COMMAND" each."""
+    return sorted(filter(None, (_inside(pid, directory) for pid in processes.snapshot())))
 
 
 def _inside(pid: int, directory: Path) -> str:

@@ -1,0 +1,42 @@
+"""Mail about builds and tagging, sent to a real SMTP server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kojid.sandbox import content
+from kojid.sandbox.distro.sources import samples
+from tests.support.mailserver import MailServer
+from tests.support.sandbox import Sandbox, wait_for
+
+pytestmark = [pytest.mark.root, pytest.mark.e2e]
+
+
+def test_builds_are_told_by_mail(box: Sandbox, repository: int, srpms: Path, mails: MailServer) -> None:
+    good = box.submit(samples.noarch(srpms, "announced"), "announced")
+    bad = box.submit(samples.noarch(srpms, "lamented", build="echo no luck; exit 1"), "lamented")
+    box.closed(good)
+    box.failed(bad)
+
+    nvr = box.admin.listBuilds(taskID=good)[0]["nvr"]
+    mail = wait_for(lambda: mails.about(f"Package: {nvr}"), 60)[0]
+    assert mail["Subject"].strip() == f"Package: {nvr} Tag: {content.DEST_TAG} Status: complete Built by: admin"
+    assert {"team@example.com", "admin@example.com"} <= set(mail["X-Envelope-To"].split(", "))
+    assert mail["From"] == mail["X-Envelope-From"] == "builder@example.com"
+    assert (mail["X-Koji-Package"], mail["X-Koji-Tag"]) == ("announced", content.DEST_TAG)
+    assert f"{nvr}.noarch.rpm" in mail.get_content()
+
+    failed = wait_for(lambda: mails.about("Package: lamented-1.0-1"), 60)[0]
+    assert "Status: failed" in failed["Subject"]
+    assert "error building package" in failed.get_content()
+
+
+def test_tagging_is_told_by_mail(box: Sandbox, repository: int, srpms: Path, mails: MailServer) -> None:
+    content.add_tag(box.admin, "shelf")
+    nvr = box.admin.listTagged(content.BOOTSTRAP)[0]["nvr"]
+    content.add_packages(box.admin, "shelf", [box.admin.getBuild(nvr)["name"]])
+    box.koji("tag-build", "--wait", "shelf", nvr)
+    mail = wait_for(lambda: mails.about(f"{nvr} successfully tagged into shelf by admin"), 60)[0]
+    assert mail["X-Koji-NVR"] == nvr
