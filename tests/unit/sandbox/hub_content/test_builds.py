@@ -178,6 +178,16 @@ def test_rpms_that_are_not_what_they_are_said_to_be_are_refused(
         builder("host.completeBuild", under_way.task, under_way.build, under_way.srpm, [], {under_way.srpm: 99})
 
 
+def test_logs_go_only_below_names_of_architectures(builder: Caller, under_way: UnderWay, tmp_path: Path) -> None:
+    log = tmp_path / "build.log"
+    log.write_text("x")
+    uploaded = under_way.put(under_way.arch_task, log)
+    with pytest.raises(koji.GenericError, match="arch"):
+        under_way.complete(builder, logs={"../../..": [uploaded]})
+    with pytest.raises(koji.GenericError, match="No such file"):
+        under_way.complete(builder, logs={"x86_64": [uploaded.replace("build.log", "root.log")]})
+
+
 def test_an_rpm_of_the_same_name_is_refused(
     admin: Caller, builder: Caller, under_way: UnderWay, kernel: Kernel, tiny: TinyRpms, tmp_path: Path
 ) -> None:
