@@ -163,7 +163,7 @@ class Daemon:
         try:
             with self._loop.interruptible():
                 took = self._cycle.run()
-        except koji.tasks.ServerRestart:
+        except (koji.tasks.ServerRestart, koji.tasks.ServerExit):
             raise
         except koji.RetryError as error:
             # The hub did it already and the answer was lost: the next cycle sees the result (contract 11.1, item 3).
