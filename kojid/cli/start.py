@@ -17,7 +17,7 @@ from kojid.cli.arguments import Invocation
 from kojid.config import loader
 from kojid.config.options import BY_NAME, Options
 from kojid.daemon.daemon import Daemon
-from kojid.errors import ConfigError, KojidError, explain
+from kojid.errors import ConfigError, KojidError, LoginError, explain
 from kojid.hub import session as hub
 from kojid.system import background
 
@@ -99,7 +99,8 @@ def _apply_limits(options: Options) -> None:
 
 def _refuse(error: KojidError, *, logged: bool = False) -> int:
     """Tell why the daemon does not start, on stderr and in the log."""
-    print(f"kojid: {error}", file=sys.stderr)
+    words = "Error: " if isinstance(error, LoginError) else ""  # the stock daemon's, which scripts look for
+    print(f"kojid: {words}{error}", file=sys.stderr)
     if not logged and not logging.getLogger("koji").handlers:
         logsetup.log_to_file(os.environ.get("KOJID_LOG_FILE") or BY_NAME["log_file"].default)
     for handler in logging.getLogger("koji").handlers:
