@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence
 
 import koji
 
+from kojid.hub import lostreplies
 from kojid.hub.transport import Transport
 
 logger = logging.getLogger("koji")
@@ -116,7 +117,8 @@ class HubSession(koji.ClientSession):
         """Make a call; every call of the library comes through here.
 
         Raises:
-            koji.GenericError: the hub's fault as the exception of its code (contract 13).
+            koji.GenericError: the hub's fault as the exception of its code (contract 13). RetryError only where a lost
+                reply can't be made up for.
             requests.RequestException: the call did not get through.
         """
         if self.multicall:  # the old way of collecting calls: nothing is sent yet
@@ -130,9 +132,23 @@ class HubSession(koji.ClientSession):
                     raise
                 self._renew_session()
                 answer = self._call(name, args, kwargs, retry)
+            except koji.RetryError as error:
+                answer = self._past_a_lost_reply(error, name, args, kwargs, retry)
         if self.after_call is not None:
             self.after_call(name)
         return answer
+
+    def _past_a_lost_reply(
+        self, error: koji.RetryError, name: str, args: Sequence[Any], kwargs: Optional[Mapping[str, Any]], retry: bool
+    ) -> Any:
+        """The answer to a call that the hub has done and refuses to do again (contract 3.4)."""
+        if lostreplies.is_done(name):
+            logger.info("The reply to %s was lost, the hub has done it", name)
+            return None
+        if lostreplies.is_repeatable(name, kwargs):
+            logger.info("The reply to %s was lost, calling it again", name)
+            return self._call(name, args, kwargs, retry)
+        raise error
 
     def _renew_session(self) -> None:
         """Log in again under the same session id (contract 3.5)."""

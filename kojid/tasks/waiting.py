@@ -54,7 +54,8 @@ class Waiting:
                 self._raise_failure(finished, checked)
             self._sleep(start, timeout)
         logger.debug("Finished waiting")
-        awaited = subtasks if everything else finished
+        # Told of the finished ones once, the hub has nothing to say of them when a lost reply makes it be asked again.
+        awaited = subtasks if everything or not finished else finished
         return dict(self.session.host.taskWaitResults(self.task_id, awaited, canfail=canfail))
 
     def _raise_failure(self, finished: List[int], checked: Set[int]) -> None:

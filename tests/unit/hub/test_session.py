@@ -192,6 +192,43 @@ class TestTrouble:
         assert ours.getTag(1) == "tag"
 
 
+LOST = fault(1009, "unable to retry call 0 (method x) for session 1")
+
+
+class TestLostReplies:
+    """The hub has done a call, its reply was lost, and it refuses to do the call again (contract 3.4)."""
+
+    @pytest.mark.parametrize("name", ["host.closeTask", "host.moveBuildToScratch", "host.setBuildRootList"])
+    def test_a_call_without_a_result_counts_as_done(self, serve: Serve, name: str) -> None:
+        hub = serve()
+        hub.script(LOST)
+        assert patient(hub).callMethod(name, 1) is None
+        assert len(hub.names()) == 1
+
+    @pytest.mark.parametrize("name", ["host.newBuildRoot", "host.taskWaitResults", "subsession"])
+    def test_a_call_that_does_no_harm_twice_is_made_again_under_a_new_number(self, serve: Serve, name: str) -> None:
+        hub = serve()
+        hub.script(LOST, value(42))
+        session = patient(hub)
+        assert session.callMethod(name) == 42
+        assert hub.names() == [name, name]
+        assert session.callnum == 2
+
+    def test_a_subtask_is_asked_for_again_only_by_its_label(self, serve: Serve) -> None:
+        hub = serve()
+        hub.script(LOST, value(42))
+        assert patient(hub).host.subtask(method="sleep", arglist=[1], parent=1, label="x") == 42
+        hub.script(LOST, value(43))
+        with pytest.raises(koji.RetryError):
+            patient(hub).host.subtask(method="sleep", arglist=[1], parent=1)
+
+    def test_a_call_of_unknown_consequence_is_reported(self, serve: Serve) -> None:
+        hub = serve()
+        hub.script(LOST, value(42))
+        with pytest.raises(koji.RetryError):
+            patient(hub).host.openTask(1)
+
+
 class TestLife:
     def test_a_subsession_is_patient_and_has_the_same_settings(self, serve: Serve) -> None:
         hub = serve()
