@@ -62,6 +62,11 @@ def test_the_first_of_several_is_enough(tmp_path: Any) -> None:
     assert parent(session, tmp_path).wait([8, 9]) == {9: "result 9"}
 
 
+def test_a_subtask_of_which_the_hub_told_in_a_lost_reply_is_not_lost(tmp_path: Any) -> None:
+    session = ScriptedSession(host_taskSetWait=None, host_taskWait=[[], []], host_taskWaitResults=results)
+    assert parent(session, tmp_path).wait(8) == {8: "result 8"}
+
+
 def test_all_are_waited_for(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "RECHECK_SECONDS", 0.01)
     answers = iter([[[9], [8]], [[8], []]])
