@@ -6,8 +6,7 @@ All of it goes through the hub's own calls, as an admin would do it; what is the
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import koji
 
@@ -21,7 +20,6 @@ BUILD_TAG = "demo-build"
 DEST_TAG = "demo"
 TARGET = "demo"
 PACKAGES = ("hello",)
-_UPLOADS = "sandbox-import"
 
 # mock on Debian can't make a bootstrap chroot; the packages come through dnf everywhere.
 _EXTRA = {"mock.use_bootstrap": False, "mock.package_manager": "dnf"}
@@ -87,32 +85,34 @@ def set_groups(session: Any, tag: str, groups: Dict[str, List[str]]) -> None:
                 calls.groupPackageListAdd(tag, name, package)
 
 
+def imported_distribution(session: Any) -> Optional[str]:
+    """The name-version-release of the distribution that was imported to its end, None before that."""
+    rows = session.listTagged(BOOTSTRAP, latest=True)
+    return str(rows[0]["nvr"]) if rows else None
+
+
 def import_distribution(session: Any, distribution: Distribution) -> str:
-    """Import the distribution as a build and tag it; returns its name-version-release.
+    """Import the distribution as a build and tag it at last; returns its name-version-release.
 
     Raises:
-        SandboxError: it has no source package, or more than one.
+        SandboxError: it has no source package or more than one, or the hub has a part of another one.
     """
     if len(distribution.srpms) != 1:
         raise SandboxError(f"the distribution has {len(distribution.srpms)} source packages instead of one")
     source = distribution.srpms[0]
     nvr = source.name[: -len(".src.rpm")]
-    name = koji.parse_NVR(nvr)["name"]
-    add_packages(session, BOOTSTRAP, [name])
-    build = session.getBuild(nvr)
-    present = {_file_name(rpm) for rpm in session.listBuildRPMs(nvr)} if build else set()
-    for path in [source, *distribution.rpms]:
-        if path.name not in present:
-            _import(session, path)
-    if not any(row["nvr"] == nvr for row in session.listTagged(BOOTSTRAP, package=name)):
-        session.tagBuildBypass(BOOTSTRAP, nvr)
+    add_packages(session, BOOTSTRAP, [koji.parse_NVR(nvr)["name"]])
+    present = {_file_name(rpm) for rpm in session.listBuildRPMs(nvr)} if session.getBuild(nvr) else set()
+    try:
+        for path in [source, *distribution.rpms]:
+            if path.name not in present:
+                client.upload(session, path, f"sandbox-import/{nvr}")
+                session.importRPM(f"sandbox-import/{nvr}", path.name)
+    except koji.GenericError as error:
+        raise SandboxError(f"{path.name} can't be imported: {error}", "begin anew with: kojid sandbox reset") from error
+    session.tagBuildBypass(BOOTSTRAP, nvr)
     return nvr
 
 
 def _file_name(rpm: Dict[str, Any]) -> str:
     return "{name}-{version}-{release}.{arch}.rpm".format(**rpm)
-
-
-def _import(session: Any, path: Path) -> None:
-    client.upload(session, path, _UPLOADS)
-    session.importRPM(_UPLOADS, path.name)

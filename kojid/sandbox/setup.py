@@ -51,30 +51,32 @@ def bring_up(made: Layout, steps: Steps, hub: Hub) -> Any:
     Raises:
         SandboxError: a step failed; the next call goes on from there.
     """
-    with steps.step("RPM distribution from this machine's packages"):
-        distribution = _distribution(made, steps)
     with steps.step("hub"):
         hub.start()
         session = hub.connect()
         urls = hub.urls()
         steps.note(f"calls: {urls.server}   files: {urls.topurl}")
-    with steps.step("tags, target, groups, and the import of the distribution"):
-        content.lay_out(session)
-        content.set_groups(session, content.BUILD_TAG, distribution.groups)
-        nvr = content.import_distribution(session, distribution)
-        steps.note(f"{nvr} with {len(distribution.rpms)} RPMs is in tag {content.BOOTSTRAP}")
     with steps.step("mock and configuration files"):
         _configure(made, steps, urls)
+    with steps.step("tags and target"):
+        content.lay_out(session)
+    if content.imported_distribution(session) is None:
+        _add_distribution(made, steps, session)
     return session
 
 
-def _distribution(made: Layout, steps: Steps) -> distro.Distribution:
-    try:
-        distribution = distro.make(made.distro, progress=steps.note)
-    except distro.DistributionError as error:
-        raise SandboxError(f"the distribution can't be made: {error}") from error
-    steps.note(f"{len(distribution.rpms)} RPMs{', as they were' if distribution.reused else ''}")
-    return distribution
+def _add_distribution(made: Layout, steps: Steps, session: Any) -> None:
+    """Make the distribution and import it. A hub gets it once: a later one would have packages of the same names."""
+    with steps.step("RPM distribution from this machine's packages"):
+        try:
+            distribution = distro.make(made.distro, progress=steps.note)
+        except distro.DistributionError as error:
+            raise SandboxError(f"the distribution can't be made: {error}") from error
+        steps.note(f"{len(distribution.rpms)} RPMs{', as they were' if distribution.reused else ''}")
+    with steps.step("import of the distribution into the hub"):
+        content.set_groups(session, content.BUILD_TAG, distribution.groups)
+        nvr = content.import_distribution(session, distribution)
+        steps.note(f"{nvr} with {len(distribution.rpms)} RPMs is in tag {content.BOOTSTRAP}")
 
 
 def _configure(made: Layout, steps: Steps, urls: Urls) -> None:
