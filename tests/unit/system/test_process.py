@@ -16,6 +16,7 @@ import pytest
 from kojid.errors import HostFault
 from kojid.system import child as child_module
 from kojid.system import process
+from kojid.system.children import children
 from kojid.system.process import DEVNULL, PIPE, STDOUT, CommandTimeout, Credentials, ExitStatus
 
 PYTHON = sys.executable
@@ -179,7 +180,9 @@ class TestSpawn:
         lines = output_of(["cat", "/proc/self/status"]).splitlines()
         masks = {line.split()[0]: int(line.split()[1], 16) for line in lines if line.startswith(("SigBlk", "SigIgn"))}
         assert masks["SigBlk:"] == 0
-        assert masks["SigIgn:"] == 0
+        # The C library keeps two real-time signals for itself; whoever started the tests may have ignored them.
+        named = sum(1 << (number - 1) for number in signal.Signals if number < signal.SIGRTMIN)
+        assert masks["SigIgn:"] & named == 0
 
     def test_a_missing_program_is_named(self) -> None:
         with pytest.raises(HostFault, match="no-such-mock is not installed: there is no /no-such-mock"):
@@ -208,10 +211,10 @@ class TestSpawn:
             process.spawn([str(script)])
 
     def test_a_failed_start_leaves_no_child(self) -> None:
+        before = children(os.getpid())
         with pytest.raises(HostFault):
             process.spawn(["/no-such-mock"])
-        with pytest.raises(ChildProcessError):
-            os.waitpid(-1, os.WNOHANG)
+        assert children(os.getpid()) == before
 
     @pytest.mark.root
     @needs_root
