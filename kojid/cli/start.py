@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import resource
 import sys
 from pathlib import Path
-from typing import List
+from typing import Any, List
 
 import koji
 
@@ -19,9 +20,10 @@ from kojid.config.options import BY_NAME, Options
 from kojid.daemon.daemon import Daemon
 from kojid.errors import ConfigError, KojidError, LoginError, explain
 from kojid.hub import session as hub
-from kojid.system import background
+from kojid.system import background, locks
 
 _log = logging.getLogger("koji.build")
+_FORMER_SECONDS = 45.0  # a former daemon notices within a cycle, and then ends its tasks
 
 
 def start(argv: List[str]) -> int:
@@ -70,7 +72,7 @@ def _prepare(options: Options) -> None:
 
 def _run(invocation: Invocation, options: Options) -> int:
     session = hub.login(options)
-    hub.take_lock(session, force=invocation.force_lock)
+    _take_lock(session, force=invocation.force_lock)
     if session.echo("OK") != ["OK"]:
         raise KojidError(f"{options.server} does not answer as a hub does", "check the server option")
     if invocation.foreground and invocation.skip_main:
@@ -79,8 +81,31 @@ def _run(invocation: Invocation, options: Options) -> int:
     if not invocation.foreground:
         background.detach()
     _apply_limits(options)
+    _wait_for_former(options.workdir)
     _log.info("kojid %s on hub %s", __version__, options.server)
     return Daemon(session, options, sys.argv, detached=not invocation.foreground).run()
+
+
+def _take_lock(session: Any, *, force: bool) -> None:
+    try:
+        hub.take_lock(session, force=force)
+    except LoginError:
+        with contextlib.suppress(Exception):
+            session.logout()  # a daemon that does not start leaves no session behind
+        raise
+
+
+def _wait_for_former(workdir: str) -> None:
+    """Wait for what a daemon from which the lock was taken by force still runs here.
+
+    Its tasks are given to this daemon under the same ids, and so with the same working directories, while it only
+    learns of its end by its next call to the hub.
+    """
+    if locks.hold(Path(workdir), 0) is not None:
+        return
+    _log.info("Waiting for the processes of another kojid to leave %s", workdir)
+    if locks.hold(Path(workdir), _FORMER_SECONDS) is None:
+        _log.warning("processes of another kojid still use %s; their tasks may get into each other's way", workdir)
 
 
 def _apply_limits(options: Options) -> None:

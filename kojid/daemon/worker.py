@@ -50,6 +50,8 @@ def main(handler: Any, session: Any, events: int, options: Any) -> None:
         perform(handler, session)
     except (SystemExit, KeyboardInterrupt, koji.tasks.ServerExit):
         _log.info("task %s (%s) was stopped", handler.id, handler.method)
+    except koji.AuthError as error:
+        _log.warning("task %s (%s): its outcome could not be reported: %s", handler.id, handler.method, error)
     finally:
         _log_out(session)
 

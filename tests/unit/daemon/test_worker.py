@@ -129,3 +129,17 @@ def test_long_results_are_shortened_in_the_log(caplog: pytest.LogCaptureFixture)
         outcome(lambda: "x" * 100_000)
     line = next(record.getMessage() for record in caplog.records if "RESPONSE: " in record.getMessage())
     assert len(line) < 1000
+
+
+def test_a_task_whose_session_was_taken_away_ends_quietly(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(worker, "_take_signals", lambda: None)
+    monkeypatch.setattr(worker.tasklog, "begin", lambda *_: None)
+    monkeypatch.setattr(worker.forks, "become_subreaper", lambda: True)
+    session = Mock(opts={})
+    session.host.failTask.side_effect = koji.AuthLockError("User locked by another session")
+    with caplog.at_level(logging.WARNING, logger="koji"):
+        worker.main(Handler(raising(koji.BuildError("no")), session), session, -1, Mock(task_log_dir=""))
+    assert "could not be reported: User locked by another session" in caplog.text
+    session.logout.assert_called_once_with()
