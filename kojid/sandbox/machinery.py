@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, List, Mapping, Optional
 
 import koji
 
@@ -130,13 +130,15 @@ class Builder:
         self.layout = layout
         self.service = Service("builder", layout.run_dir / "builder.json", layout.log_dir / console)
 
-    def start(self, arguments: Sequence[str] = ("--debug",)) -> Child:
+    def start(self) -> Child:
         """Start the daemon in the foreground of a process of its own.
+
+        With --force-lock, as its systemd unit does: a builder that was killed has left its lock on the hub.
 
         Raises:
             SandboxError: it runs already, or can't be started.
         """
-        command = [*builder_program(), "--fg", *arguments, "-c", str(self.layout.kojid_conf)]
+        command = [*builder_program(), "--fg", "--debug", "--force-lock", "-c", str(self.layout.kojid_conf)]
         return self.service.start(command, environment())
 
     def wait_until_ready(self, session: Any, since: float, host: str = BUILDER) -> None:

@@ -12,7 +12,6 @@ from kojid.sandbox.errors import SandboxError
 # Program or module -> the Debian package and the Fedora package that has it.
 _PROGRAMS = {
     "rpmbuild": ("rpm", "rpm-build"),
-    "rpm2cpio": ("rpm", "rpm"),
     "createrepo_c": ("createrepo-c", "createrepo_c"),
     "dnf": ("dnf", "dnf"),
     "cc": ("gcc", "gcc"),

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, TypeVar
+from typing import IO, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, TypeVar
 
 import koji
 from koji import GenericError
@@ -315,7 +315,7 @@ class Sandbox:
         return int(self.closed(self.admin.newRepo(content.BUILD_TAG), timeout)[0])
 
     def processes(self) -> List[str]:
-        """What runs in a chroot or a directory of mock's, anywhere in this sandbox: "PID COMMAND" each."""
+        """What runs in a chroot or a directory of mock's, anywhere in this sandbox: "PID PLACE COMMAND" each."""
         return running_below(self.layout.dir)
 
     def mounts(self) -> List[str]:
@@ -331,17 +331,18 @@ def share_distribution(out: Path) -> None:
 
 
 def running_below(directory: Path) -> List[str]:
-    """The processes whose root or working directory is below a directory: "PID COMMAND" each."""
+    """The processes whose root or working directory is below a directory: "PID PLACE COMMAND" each."""
     return sorted(filter(None, (_inside(pid, directory) for pid in processes.snapshot())))
 
 
 def _inside(pid: int, directory: Path) -> str:
-    """A process whose root or working directory is below `directory`, or an empty text."""
+    """A process whose root or working directory is below `directory`, with that place; else an empty text."""
     for link in ("root", "cwd"):
         with contextlib.suppress(OSError):
-            if Path(os.readlink(f"/proc/{pid}/{link}")).is_relative_to(directory):
+            place = Path(os.readlink(f"/proc/{pid}/{link}"))
+            if place.is_relative_to(directory):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                return f"{pid} {words}"
+                return f"{pid} {place} {words}"
     return ""
 
 
@@ -388,3 +389,9 @@ def kojid_command(*arguments: str, timeout: float = 300) -> subprocess.Completed
         text=True,
         check=False,
     )
+
+
+def start_kojid(*arguments: str, output: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start `bin/kojid` with these arguments; what it prints goes to a file."""
+    command = [*machinery.builder_program(), *arguments]
+    return subprocess.Popen(command, cwd="/", env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from pathlib import Path
 from typing import Iterator
@@ -16,6 +17,9 @@ from kojid.sandbox.errors import SandboxError
 from tests.support.sandboxhub import SandboxHub, running_hub
 
 pytestmark = pytest.mark.skipif(shutil.which("rpmbuild") is None, reason="rpmbuild is not installed")
+
+
+needs_rpm = pytest.mark.skipif(importlib.util.find_spec("rpm") is None, reason="no rpm module for this Python")
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +61,7 @@ def distribution(directory: Path) -> Distribution:
     return Distribution(directory, [], [source], [], {}, reused=False)
 
 
+@needs_rpm
 def test_the_distribution_is_imported_once_and_tagged_last(admin: koji.ClientSession, tmp_path: Path) -> None:
     content.lay_out(admin)
     assert content.imported_distribution(admin) is None
@@ -78,6 +83,7 @@ def test_the_next_release_is_above_all_that_the_hub_knows(admin: koji.ClientSess
     assert demosource.next_release(admin, "counted", "1.0") == 13
 
 
+@needs_rpm
 def test_a_source_package_gets_another_release_and_keeps_its_sources(tmp_path: Path) -> None:
     path = samples.c_program(tmp_path, "counted")
     package = SourcePackage(path, "counted", "1.0", "the tests", upstream=False)
