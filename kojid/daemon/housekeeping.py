@@ -29,6 +29,7 @@ _ID = re.compile(r"^# Koji buildroot id: (\d+)\s*$")
 _NAME = re.compile(r"^# Koji buildroot name: (\S+)\s*$")
 _LOG_SWEEP_INTERVAL = 3600.0
 _CONTENT = ("result", "results")
+_MOST_DELETIONS = 2  # at once: a start finds the buildroots of a day, and builds need the disk, too
 _ENDED = {koji.TASK_STATES[name] for name in ("CLOSED", "CANCELED", "FAILED")}
 
 
@@ -130,11 +131,17 @@ class Housekeeping:
         age = min([age, *(time.time() - root.stat().st_mtime for root in _roots(directories))])
         if age > self._options.buildroot_final_cleanup_delay:
             self._delete(broot, lambda: remove(broot, directories))
-        elif age > self._options.buildroot_basic_cleanup_delay and broot.id not in self._emptied:
-            self._delete(broot, lambda: empty(directories))
-            self._emptied.add(broot.id)
-        elif broot.id not in self._emptied:
+        elif age > self._options.buildroot_basic_cleanup_delay:
+            self._empty(broot, directories)
+        else:
             _log.debug("Recent buildroot: %s: %d seconds", broot.name, age)
+
+    def _empty(self, broot: Local, directories: List[Path]) -> None:
+        if broot.id in self._emptied:
+            return
+        if not is_empty(directories) and not self._delete(broot, lambda: empty(directories)):
+            return
+        self._emptied.add(broot.id)
 
     def _keep_failed(self, retired: Retired, age: float) -> bool:
         if retired.task_state != koji.TASK_STATES["FAILED"] or age >= self._options.failed_buildroot_lifetime:
@@ -149,7 +156,10 @@ class Housekeeping:
         both = (base / broot.name, base / f"{broot.name}-bootstrap")
         return [directory for directory in both if directory.is_dir()]
 
-    def _delete(self, broot: Local, work: Callable[[], None]) -> None:
+    def _delete(self, broot: Local, work: Callable[[], None]) -> bool:
+        """Start a deletion, or leave it to a later sweep when enough of them are under way."""
+        if len(self._busy) >= _MOST_DELETIONS:
+            return False
         self._busy.add(broot.id)
 
         def done(status: ExitStatus) -> None:
@@ -160,6 +170,7 @@ class Housekeeping:
 
         _log.info("Removing buildroot: %s", broot.name)
         self._supervisor.help_with(work, name=f"cleanup {broot.name}", done=done)
+        return True
 
     def _sweep_logs(self) -> None:
         if time.monotonic() - self._logs_swept > _LOG_SWEEP_INTERVAL:
@@ -190,6 +201,13 @@ def parse(config: Path) -> Optional[Local]:
     if not ids or not names or os.sep in names[0]:
         return None
     return Local(int(ids[0]), names[0], config)
+
+
+def is_empty(directories: Sequence[Path]) -> bool:
+    """Whether `empty` has nothing to do, as after a restart."""
+    if any(os.listdir(root) for root in _roots(list(directories))):
+        return False
+    return not any((directory / name).exists() for directory in directories for name in _CONTENT)
 
 
 def empty(directories: Sequence[Path]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from pathlib import Path
@@ -20,9 +21,16 @@ DAY = 86400
 
 
 class DoesItNow:
-    """A supervisor whose helpers run at once."""
+    """A supervisor whose helpers run at once, or not at all."""
+
+    def __init__(self) -> None:
+        self.at_once = True
+        self.waiting: list[Callable[[ExitStatus], None]] = []
 
     def help_with(self, main: Callable[[], None], name: str, done: Callable[[ExitStatus], None]) -> int:
+        if not self.at_once:
+            self.waiting.append(done)
+            return 1
         main()
         done(ExitStatus(0))
         return 1
@@ -42,10 +50,14 @@ class Site:
         self.session.getTaskInfo.side_effect = lambda ids: [
             {"id": number, "state": self.states[number]} if number in self.states else None for number in ids
         ]
-        settings = options(
+        self.settings = options(
             mockdir=str(self.mockdir), mock_config_dir=str(self.configs), minspace=0, task_log_dir=str(top / "logs")
         )
-        self.keeper = Housekeeping(self.session, settings, DoesItNow())  # type: ignore[arg-type]
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        self.supervisor = DoesItNow()
+        self.keeper = Housekeeping(self.session, self.settings, self.supervisor)  # type: ignore[arg-type]
 
     def buildroot(self, number: int, age: float, state: str = "CLOSED") -> Path:
         name = f"tag-{number}-7"
@@ -94,6 +106,28 @@ def test_an_older_one_is_emptied_with_its_bootstrap_and_results(site: Site) -> N
     assert not (top / "result").exists()
     assert list(Path(f"{top}-bootstrap", "root").iterdir()) == []
     assert site.config(1).exists()
+
+
+def test_an_emptied_one_is_not_emptied_again_by_the_next_daemon(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.buildroot(1, age=200)
+    site.keeper.update([], [])
+    caplog.clear()
+    site.start_anew()
+    with caplog.at_level(logging.INFO, logger="koji"):
+        site.keeper.update([], [])
+    assert "Removing" not in caplog.text
+
+
+def test_only_a_few_deletions_run_at_once(site: Site) -> None:
+    for number in range(1, 6):
+        site.buildroot(number, age=2 * DAY)
+    site.supervisor.at_once = False
+    site.keeper.update([], [])
+    assert len(site.supervisor.waiting) == 2
+    for done in site.supervisor.waiting[:2]:
+        done(ExitStatus(0))
+    site.keeper.update([], [])
+    assert len(site.supervisor.waiting) == 4
 
 
 def test_an_old_one_goes_with_its_configuration(site: Site) -> None:
