@@ -127,6 +127,7 @@ def _refuse(error: KojidError, *, logged: bool = False) -> int:
     words = "Error: " if isinstance(error, LoginError) else ""  # the stock daemon's, which scripts look for
     print(f"kojid: {words}{error}", file=sys.stderr)
     if not logged and not logging.getLogger("koji").handlers:
+        # Without a configuration there is no log_file option: the default, or for tests what the environment says.
         logsetup.log_to_file(os.environ.get("KOJID_LOG_FILE") or BY_NAME["log_file"].default)
     for handler in logging.getLogger("koji").handlers:
         if isinstance(handler, logging.FileHandler):

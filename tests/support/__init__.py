@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
+import pytest
+
 from kojid.config.options import Options
+
+needs_rpm = pytest.mark.skipif(
+    importlib.util.find_spec("rpm") is None, reason="rpm's Python bindings are not on this machine"
+)
 
 
 def options(**overrides: Any) -> Options:

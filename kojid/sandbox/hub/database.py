@@ -146,6 +146,11 @@ class Store:
         for schema in schemas:
             self._writer.executescript(schema.read_text(encoding="utf-8"))
 
+    def __del__(self) -> None:
+        """A store that nobody holds any more closes its connections; Python 3.13 and later warn otherwise."""
+        if hasattr(self, "_opened"):
+            self.close()
+
     @contextlib.contextmanager
     def reading(self) -> Iterator[Database]:
         """A transaction that sees one state of the data and can't write."""

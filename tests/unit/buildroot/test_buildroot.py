@@ -10,6 +10,7 @@ import pytest
 
 from kojid.buildroot import BuildRoot
 from kojid.errors import HostFault
+from tests.support import needs_rpm
 from tests.support.fakebuildroot import CONFIG, FakeMock, FakeSession, buildroot_options
 
 Make = Callable[..., BuildRoot]
@@ -75,6 +76,7 @@ def test_paths_are_translated_by_their_parts(make: Make) -> None:
             broot.path_without_to_within(outside)
 
 
+@needs_rpm
 def test_init_makes_the_root_and_records_what_is_in_it(
     make: Make, session: FakeSession, mock: FakeMock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -101,6 +103,7 @@ def test_a_failed_init_expires_it_and_says_why(make: Make, session: FakeSession,
     assert not session.named("host.setBuildRootList")
 
 
+@needs_rpm
 def test_a_build_in_the_order_of_a_real_one(make: Make, session: FakeSession, mock: FakeMock) -> None:
     broot = make()
     broot.init()
@@ -115,6 +118,7 @@ def test_a_build_in_the_order_of_a_real_one(make: Make, session: FakeSession, mo
     assert session.states() == ["BUILDING", "EXPIRED"]
 
 
+@needs_rpm
 def test_a_failed_build_is_recorded_and_says_why(make: Make, session: FakeSession, mock: FakeMock) -> None:
     broot = make()
     mock.does('log("build.log", "error: line 7: Unknown tag\\n"); sys.exit(1)')

@@ -18,6 +18,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 def kojid(*arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {name: value for name, value in os.environ.items() if "CA_BUNDLE" not in name}
+    environment["KOJID_LOG_FILE"] = os.devnull
     return subprocess.run(
         [sys.executable, "-m", "kojid.cli.main", *arguments],
         cwd=ROOT,

@@ -6,9 +6,6 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Sequence
 
-import koji
-import koji.rpmdiff
-
 from kojid.sandbox.hub.content import filing
 from kojid.sandbox.hub.kernel import Context
 
@@ -54,6 +51,8 @@ def _compare(ctx: Context, first: str, other: str, hashes: Mapping[str, Mapping[
     expected = hashes.get(_task(first), {}).get(name)
     if expected and hashes[_task(other)][name] == expected:
         return
+    import koji.rpmdiff  # here, not at the top: it needs the rpm bindings, the rest of the hub does not
+
     files = [str(filing.uploaded(ctx, relpath)) for relpath in (first, other)]
     diff = koji.rpmdiff.Rpmdiff(*files, ignore=IGNORED)
     if diff.differs():

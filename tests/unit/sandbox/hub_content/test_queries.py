@@ -10,7 +10,7 @@ import pytest
 
 from kojid.sandbox.hub.content import bootstrap
 from kojid.sandbox.hub.kernel import Kernel
-from tests.support import sandboxhub
+from tests.support import needs_rpm, sandboxhub
 from tests.support.sandboxhub import Caller
 from tests.unit.sandbox.hub_content.tinyrpm import TinyRpms
 
@@ -80,6 +80,7 @@ def test_who_asked_to_be_told_is_told_once(kernel: Kernel, admin: Caller) -> Non
         Caller(kernel, "user")("createNotification", "admin", None, None, False)
 
 
+@needs_rpm
 def test_a_distribution_is_imported_beside_the_hub(tmp_path: Path, tiny: TinyRpms) -> None:
     settings = sandboxhub.test_settings(tmp_path)
     settings.hub_dir.mkdir(parents=True)
@@ -95,6 +96,7 @@ def test_a_distribution_is_imported_beside_the_hub(tmp_path: Path, tiny: TinyRpm
     kernel.store.close()
 
 
+@needs_rpm
 def test_an_import_that_fails_says_why(tmp_path: Path, tiny: TinyRpms, capsys: pytest.CaptureFixture[str]) -> None:
     assert bootstrap.main(["--dir", str(tmp_path / "new"), "--tag", "t", str(tiny.noarch)]) == 1
     assert "No such build: tiny-1.0-1.src.rpm" in capsys.readouterr().err
