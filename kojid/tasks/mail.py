@@ -48,7 +48,7 @@ def compose(
     for name, values in headers.items():
         for value in values if isinstance(values, list) else [values]:
             message[name] = one_line(value)
-    message.set_content(body, charset="utf-8")
+    message.set_content(body, charset="utf-8", cte="8bit")  # addresses stay whole for filters and for grep
     return message
 
 

@@ -180,7 +180,8 @@ def _summary(build: Dict[str, Any], dest_tag: Optional[str], canceler: Optional[
 def _failure(build: Dict[str, Any], tree: TaskTree) -> List[str]:
     if build["state"] != koji.BUILD_STATES["FAILED"]:
         return []
-    hosts = [f"{task.host} ({task.arch})" for task in tree.tasks if task.host and task.state == "failed"]
+    failed = [f"{task.host} ({task.arch})" for task in tree.tasks if task.host and task.state == "failed"]
+    hosts = dict.fromkeys(failed)  # a parent fails where its child did: each is named once
     text = tree.tasks[0].result if tree.tasks else "Unknown"
     indented = [f"  {line}" for line in text.split("\n")]
     return [f"{koji.buildLabel(build)} ({build['id']}) failed on {', '.join(hosts)}:", *indented, ""]
