@@ -46,7 +46,7 @@ def test_what_fork_leaves_behind_is_ended(box: Sandbox, host: Daemon) -> None:
 
 def test_waiting_tasks_wake_up_for_each_child(box: Sandbox, host: Daemon) -> None:
     task_id = box.task("waittest", 2, 1, channel=CHANNEL)
-    box.closed(task_id, 60)
+    box.closed(task_id, 90)
     assert [row["state"] for row in box.admin.getTaskChildren(task_id)].count(koji.TASK_STATES["OPEN"]) == 0
 
 
@@ -69,7 +69,7 @@ def test_dependent_tasks_start_when_what_they_wait_for_has_ended(box: Sandbox, h
 
 def test_a_method_without_a_handler_is_refused_for_good(box: Sandbox, host: Daemon) -> None:
     task_id = box.task("noSuchMethod", channel=CHANNEL)
-    refusals = wait_for(lambda: box.admin.scheduler.getTaskRefusals([["task_id", task_id]]), 30)
+    refusals = wait_for(lambda: box.admin.scheduler.getTaskRefusals([["task_id", task_id]]), 90)
     assert [(row["soft"], row["msg"]) for row in refusals] == [(False, "no handler for method")]
     assert box.state(task_id) == "FREE"
     box.admin.cancelTask(task_id)
@@ -97,7 +97,7 @@ def test_a_chain_of_subtasks_ends_from_the_bottom_up(box: Sandbox, host: Daemon,
 def test_restart_hosts_restarts_the_daemon_in_place(box: Sandbox, host: Daemon) -> None:
     pid, starts = host.pid, len(host.lines("Starting up"))
     task_id = box.task("restartHosts", {"channel": CHANNEL}, channel=CHANNEL)
-    box.closed(task_id, 60)
+    box.closed(task_id, 90)
     assert host.process is not None and host.process.poll() is None and host.pid == pid
     assert len(host.lines("Starting up")) == starts + 1
     methods = sorted(row["method"] for row in box.admin.getTaskChildren(task_id))
@@ -107,7 +107,7 @@ def test_restart_hosts_restarts_the_daemon_in_place(box: Sandbox, host: Daemon) 
 def test_shutdown_ends_the_daemon_well(box: Sandbox) -> None:
     daemon = box.daemon("goes-down").start()
     box.task("shutdown", channel="goes-down")
-    assert daemon.wait(30) == 0
+    assert daemon.wait(90) == 0
     assert alive(process_tree(daemon.pid)) == []
 
 

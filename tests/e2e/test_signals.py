@@ -25,7 +25,7 @@ def in_order(text: str, phrases: List[str]) -> bool:
 
 def sleeping(box: Sandbox, daemon: Daemon, seconds: int) -> int:
     task_id = box.task("sleep", seconds, channel=daemon.name)
-    wait_for(lambda: box.state(task_id) == "OPEN" and daemon.descendants(), 30)
+    wait_for(lambda: box.state(task_id) == "OPEN" and daemon.descendants(), 90)
     return task_id
 
 
@@ -37,7 +37,7 @@ def test_the_end_gives_the_tasks_back(box: Sandbox, name: str) -> None:
 
     assert daemon.process is not None
     daemon.process.send_signal(signal.Signals[name])
-    assert daemon.wait(30) == 0
+    assert daemon.wait(60) == 0
 
     assert box.state(task_id) in ("FREE", "ASSIGNED")
     assert alive(below) == []
@@ -55,8 +55,8 @@ def test_a_graceful_restart_waits_for_the_tasks_and_takes_no_new_ones(box: Sandb
     daemon.process.send_signal(signal.SIGUSR1)
     wait_for(lambda: daemon.lines("Pending restart"), 10)
     late = box.task("sleep", 0, channel=daemon.name)
-    box.closed(running, 30)
-    box.closed(late, 30)
+    box.closed(running, 90)
+    box.closed(late, 90)
 
     assert daemon.process.poll() is None and daemon.pid == pid
     assert len(daemon.lines("Starting up")) == 2

@@ -81,7 +81,7 @@ class Daemon:
         assert self.process is not None
         return self.process.pid
 
-    def start(self, *arguments: str, ready: bool = True, timeout: float = 30) -> Daemon:
+    def start(self, *arguments: str, ready: bool = True, timeout: float = 90) -> Daemon:
         """Start it with --fg --debug and these arguments, and wait until the hub has it ready."""
         self.launch(*arguments)
         if ready:
