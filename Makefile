@@ -2,6 +2,9 @@
 PYTHON = .venv/bin/python
 # These point every TLS client at the system's authorities and would override the sandbox's own.
 unexport REQUESTS_CA_BUNDLE SSL_CERT_FILE CURL_CA_BUNDLE
+# The tests' files go into a place of this run alone: what another run has left must not be in their way.
+PYTEST = mkdir -p -m 700 $(TESTS_TMP) && PYTEST_DEBUG_TEMPROOT=$(TESTS_TMP) $(PYTHON) -m pytest
+TESTS_TMP := $(shell mktemp -u -d -t kojid-tests-XXXXXXXX)
 
 .PHONY: help demo test prepare lint unit pythons e2e generated clean
 
@@ -20,6 +23,7 @@ prepare:
 	@tools/prepare test
 
 test: lint unit pythons e2e
+	@rm -rf $(TESTS_TMP)
 
 lint: prepare
 	$(PYTHON) -m ruff check .
@@ -28,13 +32,13 @@ lint: prepare
 	.venv/bin/lint-imports
 
 unit: prepare
-	$(PYTHON) -m pytest -q tests/unit --cov --cov-report=
+	$(PYTEST) -q tests/unit --cov --cov-report=
 
 pythons: prepare
-	tools/pythons
+	mkdir -p -m 700 $(TESTS_TMP) && PYTEST_DEBUG_TEMPROOT=$(TESTS_TMP) tools/pythons
 
 e2e: prepare
-	$(PYTHON) -m pytest -v tests/e2e --cov --cov-append --cov-report=term
+	$(PYTEST) -v tests/e2e --cov --cov-append --cov-report=term
 
 generated: prepare
 	$(PYTHON) -m kojid.config.render conf > etc/kojid.conf
