@@ -18,6 +18,7 @@ import koji
 
 from kojid.buildroot.download import FileMissing, fetch
 from kojid.buildroot.packages import Package
+from kojid.hub import capabilities
 
 logger = logging.getLogger("koji.build.buildroot")
 
@@ -127,6 +128,8 @@ class RepoContent:
 
     def _read_drafts(self) -> Members:
         """Draft packages of the tag; of all others N-V-R.A is enough for a hub."""
+        if not capabilities.of(self._session).knows_drafts:
+            return {}
         rpms, _ = self._session.listTaggedRPMS(
             tag=self._repo["tag_id"], event=self._repo["create_event"], latest=True, draft=True
         )

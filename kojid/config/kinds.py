@@ -64,6 +64,17 @@ def _is_int(word: str) -> bool:
     return True
 
 
+def choice(*words: str) -> Kind:
+    """A kind whose value is one of some words."""
+
+    def parse(text: str) -> str:
+        if text not in words:
+            raise ValueError(f"{text!r} is none of {', '.join(words)}")
+        return text
+
+    return Kind(" / ".join(words), parse)
+
+
 STRING = Kind("string", lambda text: text)
 INT = Kind("int", _parse_int)
 BOOL = Kind("bool", _parse_bool, lambda value: "True" if value else "False")

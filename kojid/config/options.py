@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
-from kojid.config.kinds import BOOL, INT, STRING, WORDS, Kind
+from kojid.config.kinds import BOOL, INT, STRING, WORDS, Kind, choice
 
 
 @dataclass(frozen=True)
@@ -86,6 +86,8 @@ _WORK = Group("Work and limits", (
     Option("minspace", INT, 8192, "MiB that must be free in mockdir for a new task.", ("--minspace",), "MB"),
     Option("workdir", STRING, "/var/tmp/koji", "Working directories of tasks; made when missing.", ("--workdir",), "DIR"),  # noqa: S108
     Option("task_avail_delay", INT, 300, "How long to leave a task to better placed hosts, in seconds (hubs before 1.34)."),
+    Option("scheduler", choice("auto", "hub", "builder"), "auto", "Who chooses the host of a task: the hub (1.34 and newer), the "
+           "builders among themselves (older hubs), or what the hub's version says."),
     Option("literal_task_arches", STRING, "", "Arches (globs, separated by blanks) that subtasks get as they are, not in their "
            "canonical form."),
     Option("build_arch_can_fail", BOOL, False, "A failing arch does not cancel its siblings."),

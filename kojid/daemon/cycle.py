@@ -1,10 +1,11 @@
-"""One cycle: look at the hub's tasks, report, take what is assigned (contract 4.1, 4.5)."""
+"""One cycle: look at the hub's tasks, report, take what there is for this host (contract 4.1, 4.5)."""
 
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import koji
 import koji.tasks
@@ -14,10 +15,13 @@ from kojid.daemon import admission
 from kojid.daemon.housekeeping import Housekeeping
 from kojid.daemon.jobs import Job
 from kojid.daemon.schedule.assigned import Taker
+from kojid.daemon.schedule.base import Task
+from kojid.daemon.schedule.choice import Scheduler
 from kojid.daemon.supervisor import Supervisor
 from kojid.hub import calls
 
 _log = logging.getLogger("koji.TaskManager")
+_BATCH_SECONDS = 5.0  # then the hub hears of this host again before more tasks are taken
 
 
 @dataclass
@@ -66,6 +70,7 @@ class Cycle:
         self._supervisor = supervisor
         self._housekeeping = housekeeping
         self._taker = taker
+        self._scheduler = Scheduler(session, options, state.host_id, taker.methods(), taker.refusals, self._is_here)
 
     def run(self) -> bool:
         """One cycle; returns whether a task was taken, so that the next one follows at once.
@@ -79,8 +84,7 @@ class Cycle:
         self._state.tasks = {task["id"]: task for task in tasks}
         self._housekeeping.update(buildroots, self._state.tasks)
         self._update_tasks(tasks)
-        assigned = self._report(host)
-        return self._take_one(assigned, host)
+        return self._take(self._report(host), host)
 
     def _update_tasks(self, tasks: Sequence[Mapping[str, Any]]) -> None:
         """Wake, free and end tasks as the hub's list says (contract 4.5, updateTasks)."""
@@ -134,32 +138,42 @@ class Cycle:
             return "reassigned"
         return None
 
-    def _report(self, host: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-        """Tell the hub whether this host is ready; returns the tasks assigned to it."""
-        busy = [task for task in self._state.tasks.values() if not task["waiting"]]
-        load = float(sum(task["weight"] or 0 for task in busy))
+    def _is_here(self, task_id: int) -> bool:
+        return task_id in self._state.tasks or self._supervisor.job_of(task_id) is not None
+
+    def _report(self, host: Mapping[str, Any]) -> Iterator[Task]:
+        """Tell the hub whether this host is ready; returns the tasks to try."""
+        load = self._load()
         _log.debug("Task Load: %s", load)
         _log.debug("Current tasks: %s", sorted(self._state.tasks))
-        self._state.verdict = admission.judge(
-            admission.Host(host, load, len(self._state.tasks), self._state.restart_pending), self._options
-        )
-        data = {"methods": self._taker.methods(), "maxjobs": self._options.maxjobs}
-        found = calls.report(self._session, load, self._state.verdict.ready, data)
+        self._scheduler.given_back(self._supervisor.given_back())
+        found = self._scheduler.report(load, self._judge(host))
         if self._state.restart_pending and not self._state.tasks and not self._supervisor.busy():
             raise koji.tasks.ServerRestart
         return found
 
-    def _take_one(self, assigned: Sequence[Mapping[str, Any]], host: Mapping[str, Any]) -> bool:
-        """Take the first assigned task that can be taken (contract 4.3); trouble with one does not cost the others."""
-        for task in assigned:
-            _log.debug("task: %s", dict(task))
-            if task["id"] in self._state.tasks or self._supervisor.job_of(task["id"]):
-                _log.info("task %s was reassigned to us while it is still here; waiting for its end", task["id"])
-            elif task["state"] != koji.TASK_STATES["ASSIGNED"] or task["host_id"] != self._state.host_id:
-                _log.error("the hub offers task %s, which is not assigned to us: %s", task["id"], dict(task))
-            elif self._taker.take(task, host):
-                return True
-        return False
+    def _load(self) -> float:
+        busy = [task for task in self._state.tasks.values() if not task["waiting"]]
+        return float(sum(task["weight"] or 0 for task in busy))
+
+    def _judge(self, host: Mapping[str, Any]) -> bool:
+        """Whether there is room for a task now (contract 4.2)."""
+        now = admission.Host(host, self._load(), len(self._state.tasks), self._state.restart_pending)
+        self._state.verdict = admission.judge(now, self._options)
+        return self._state.verdict.ready
+
+    def _take(self, offered: Iterator[Task], host: Mapping[str, Any]) -> bool:
+        """Take tasks as long as there is room; trouble with one does not cost the others."""
+        until = time.monotonic() + _BATCH_SECONDS
+        took = False
+        for task in offered:
+            if not self._taker.take(task, host):
+                continue
+            took = True
+            self._scheduler.took(self._state.tasks[task["id"]]["weight"])
+            if time.monotonic() > until or not self._judge(host):
+                break
+        return took
 
 
 _NOT_STARTED = (koji.TASK_STATES["FREE"], koji.TASK_STATES["ASSIGNED"])

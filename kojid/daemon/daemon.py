@@ -20,14 +20,15 @@ from kojid.daemon.cycle import Cycle, State
 from kojid.daemon.housekeeping import Housekeeping
 from kojid.daemon.loop import Interrupted, Loop
 from kojid.daemon.schedule.assigned import Taker
+from kojid.daemon.schedule.choice import HUB, scheduler_for
 from kojid.daemon.supervisor import Supervisor
 from kojid.errors import explain
+from kojid.hub import capabilities
 from kojid.plugins import loader
 from kojid.system import notify
 from kojid.tasks import registry
 
 _log = logging.getLogger("koji.build")
-_OLDEST_HUB = (1, 34)
 _LONGEST_END = 30.0  # seconds; a process in the kernel's hands can outlive even KILL
 
 
@@ -110,9 +111,9 @@ class Daemon:
 
     def _check_host(self) -> None:
         """Say at start what would keep this host from its work, rather than cycle by cycle (contract 11.1, item 1)."""
-        if self._session.hub_version < _OLDEST_HUB:
-            version = ".".join(map(str, self._session.hub_version))
-            _log.error("the hub is version %s; this builder needs 1.34 or newer to get tasks", version)
+        hub = capabilities.of(self._session)
+        if not hub.assigns_tasks and scheduler_for(self._options, hub) == HUB:
+            _log.error("the hub is version %s and assigns no tasks; set scheduler = auto to get some", hub)
         try:
             Path(self._options.mock_config_dir).mkdir(parents=True, exist_ok=True)
         except OSError as error:

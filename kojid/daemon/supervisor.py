@@ -39,6 +39,7 @@ class Supervisor:
         self._helpers: Dict[int, Callable[[ExitStatus], None]] = {}
         self._orphans: Set[int] = set()
         self._lost_sessions: List[Job] = []
+        self._given_back: List[int] = []
         forks.become_subreaper()
         loop.on_signal(signal.SIGCHLD, self.reap)
 
@@ -97,6 +98,8 @@ class Supervisor:
             said = os.read(job.events, 512)
         except BlockingIOError:
             return
+        if worker.GIVEN_BACK in said:
+            self._given_back.append(job.task_id)
         if said:
             self._on_event()
         else:
@@ -125,6 +128,7 @@ class Supervisor:
         self._end_orphans()
 
     def _close(self, job: Job, status: ExitStatus) -> None:
+        self._hear(job)  # what it said last may still be in the pipe
         self.jobs.forget(job)
         self._loop.unwatch(job.events)
         os.close(job.events)
@@ -142,6 +146,11 @@ class Supervisor:
         """Jobs whose process did not log out by itself; each is returned once (contract 3.6)."""
         lost, self._lost_sessions = self._lost_sessions, []
         return lost
+
+    def given_back(self) -> List[int]:
+        """Tasks whose own process freed them, because this host can't do them; each is returned once."""
+        given, self._given_back = self._given_back, []
+        return given
 
     def wake(self, job: Job) -> None:
         """A task that it waits for has ended (contract 4.5)."""

@@ -17,6 +17,7 @@ from koji.xmlrpcplus import dumps
 
 from kojid.daemon import tasklog
 from kojid.errors import HostFault
+from kojid.hub import capabilities
 from kojid.system import forks
 from kojid.tasks import base
 
@@ -25,6 +26,8 @@ _SHOWN = 500  # characters of a result in the log: enough to recognise it (contr
 
 # Calls after which the hub is likely to have something for this host: they wake the daemon's loop.
 WAKING_CALLS = frozenset({"host.subtask", "host.subtask2", "host.taskSetWait"})
+# What the daemon is told when the task gave itself back (hubs that know no refusals).
+GIVEN_BACK = b"f"
 
 
 class Stopped(SystemExit):
@@ -72,6 +75,9 @@ def _notifier(events: int) -> Callable[[str], None]:
         if method in WAKING_CALLS:
             with contextlib.suppress(OSError):
                 os.write(events, b"!")
+        elif method == "host.freeTasks":
+            with contextlib.suppress(OSError):
+                os.write(events, GIVEN_BACK)
 
     return tell
 
@@ -119,7 +125,10 @@ def _shortened(text: str) -> str:
 
 def _refuse(handler: Any, session: Any, why: str) -> None:
     _log.warning("Refusing task %s: %s", handler.id, why)
-    session.host.refuseTask(handler.id, msg=why)
+    if capabilities.of(session).takes_refusals:
+        session.host.refuseTask(handler.id, msg=why)
+    else:
+        session.host.freeTasks([handler.id])
 
 
 def fault_of(error: BaseException) -> Fault:

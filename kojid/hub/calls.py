@@ -7,6 +7,8 @@ from typing import Any, Callable, Dict, List, Mapping, Optional, Tuple, TypeVar
 
 import koji
 
+from kojid.hub.capabilities import Capabilities
+
 logger = logging.getLogger("koji.TaskManager")
 
 Row = Dict[str, Any]
@@ -38,27 +40,34 @@ def observe(session: Any, host_id: int) -> Tuple[List[Row], List[Row], Optional[
     return _past_a_lost_reply(ask)
 
 
-def report(session: Any, load: float, ready: bool, data: Optional[Mapping[str, Any]]) -> List[Row]:
-    """Tell the hub how this host is, and take the tasks assigned to it when it is ready, by one request (contract 4.3).
+def report(
+    session: Any, hub: Capabilities, load: float, ready: bool, data: Mapping[str, Any], question: str
+) -> Optional[Any]:
+    """Tell the hub how this host is and, when it is ready, ask what there is for it, by one request (contract 4.3).
 
     Args:
         session: the daemon's session.
+        hub: what the hub can do.
         load: the sum of the weights of the open tasks that do not wait.
         ready: whether this host takes tasks.
-        data: methods and maxjobs; None for hubs before 1.35, which do not know the argument.
+        data: methods and maxjobs, for hubs that want to know.
+        question: the method to ask for tasks: "host.getTasks" or "host.getLoadData".
 
     Returns:
-        The tasks assigned to this host; none when it is not ready.
+        The answer to the question; None when the host is not ready.
 
     Raises:
         koji.GenericError: the first fault of the calls in there.
     """
+    named = {"data": dict(data)} if hub.takes_host_data else {}
 
-    def tell() -> List[Row]:
+    def tell() -> Optional[Any]:
         with session.multicall(strict=True) as calls:
-            calls.host.updateHost(load, ready, **({} if data is None else {"data": dict(data)}))
-            tasks = calls.host.getTasks() if ready else None
-        return [] if tasks is None else tasks.result
+            calls.host.updateHost(load, ready, **named)
+            if hub.has_set_host_data and not named:
+                calls.host.setHostData(dict(data))
+            answer = calls.callMethod(question) if ready else None
+        return None if answer is None else answer.result
 
     return _past_a_lost_reply(tell)
 

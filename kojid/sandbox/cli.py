@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ def parser() -> argparse.ArgumentParser:
     where = _place(default=argparse.SUPPRESS)  # a command without --dir keeps the one that stood before it
     commands = made.add_subparsers(dest="command", required=True, metavar="COMMAND")
     up = commands.add_parser("up", parents=[where], help="make the sandbox, start hub and builder in the background")
+    up.add_argument("--hub-version", type=_release, metavar="VERSION", help="have the hub be an older one, e.g. 1.33.2")
     up.add_argument("--no-builder", action="store_true", help="only the hub, for a builder of your own")
     commands.add_parser("demo", parents=[where], help="build GNU hello before your eyes")
     commands.add_parser("status", parents=[where], help="what runs, where, and the latest tasks")
@@ -57,6 +59,12 @@ def parser() -> argparse.ArgumentParser:
     commands.add_parser("down", parents=[where], help="end builder and hub")
     commands.add_parser("reset", parents=[where], help="end both and delete everything")
     return made
+
+
+def _release(text: str) -> str:
+    if not re.fullmatch(r"\d+\.\d+(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no release; write it as 1.33 or 1.33.2")
+    return text
 
 
 def _place(default: object) -> argparse.ArgumentParser:

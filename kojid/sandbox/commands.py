@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Callable, Dict
 
 from kojid.sandbox import client, layout, setup, summary
+from kojid.sandbox.content import BUILD_TAG
 from kojid.sandbox.demo import run as run_demo
 from kojid.sandbox.errors import SandboxError
-from kojid.sandbox.machinery import Builder, Hub
+from kojid.sandbox.hub import releases
+from kojid.sandbox.machinery import Builder, Hub, usual_settings
 from kojid.sandbox.status import lines as status_lines
 from kojid.sandbox.steps import Steps
 from kojid.sandbox.teardown import delete, stop
@@ -21,9 +23,12 @@ def up(options: argparse.Namespace) -> int:
     """Make the sandbox and start what does not run; returns the exit status."""
     steps = Steps()
     made = setup.prepare(_directory(options), steps, movable=options.dir is None)
-    hub, builder = Hub(made), Builder(made)
+    settings = usual_settings(made, {"version": options.hub_version}) if options.hub_version else None
+    hub, builder = Hub(made, settings), Builder(made)
     with setup.exclusively(made):
         session = setup.bring_up(made, steps, hub)
+        if not releases.has(hub.settings.version, releases.REPO_OPTIONS):
+            steps.note(f"such a hub makes repos when told to: {summary.program()} koji regen-repo {BUILD_TAG}")
         if not options.no_builder:
             with steps.step("builder in the background"):
                 since = time.time()

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 from typing import Any, BinaryIO, Dict, Iterable, List, Optional, Union
 
@@ -19,9 +20,11 @@ import koji.tasks
 import koji.util
 
 from kojid.errors import KojidError
+from kojid.hub import capabilities
 from kojid.hub.upload import Uploader
 from kojid.hub.volume import check_relative, download, volume_url
 from kojid.system.files import open_beneath, remove_tree
+from kojid.tasks import unasked
 from kojid.tasks.waiting import Waiting
 from kojid.tasks.wakeup import current_wakeup, install_wakeup
 
@@ -97,14 +100,18 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
             wait: whether it must be as new as the tag's last change.
             label: of the subtask, so that a parent that runs again finds it again.
         """
-        watcher = koji.util.RepoWatcher(
-            self.session, tag, nvrs=builds, min_event="last" if wait else None, logger=self.logger
-        )
-        repo = watcher.getRepo()
-        if repo:
-            found: Dict[str, Any] = repo
+        found: Optional[Dict[str, Any]] = None
+        if capabilities.of(self.session).makes_repos_on_request:
+            watcher = koji.util.RepoWatcher(
+                self.session, tag, nvrs=builds, min_event="last" if wait else None, logger=self.logger
+            )
+            found, arguments = watcher.getRepo(), watcher.task_args()
+        else:
+            arguments = [tag, time.time() if wait else None, builds]
+            found = None if wait else unasked.current(self.session, tag, builds)
+        if found:
             return found
-        task_id = self.session.host.subtask(method="waitrepo", arglist=watcher.task_args(), parent=self.id, label=label)
+        task_id = self.session.host.subtask(method="waitrepo", arglist=arguments, parent=self.id, label=label)
         waited: Dict[str, Any] = self.wait(task_id)[task_id]
         return waited
 

@@ -19,6 +19,7 @@ import koji
 import koji.tasks
 
 from kojid.errors import HostFault
+from kojid.hub import capabilities
 from kojid.hub.volume import read_start, volume_url
 from kojid.sources import specs
 from kojid.sources.scm import is_scm_url
@@ -102,7 +103,8 @@ class BuildTask(BaseTaskHandler):
             self.session.host.assertPolicy("build_from_srpm", data)
         if self.opts.get("repo_id") is not None:
             self.session.host.assertPolicy("build_from_repo_id", data)
-        self.session.host.assertPolicy("build_rpm", data)
+        if capabilities.of(self.session).has_build_rpm_policy:
+            self.session.host.assertPolicy("build_rpm", data)
 
     # -- the source package
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Dict, Iterator, List, Optional, Sequence, Tupl
 import koji
 from koji.tasks import RefuseTask
 
+from kojid.hub import capabilities
 from kojid.hub.upload import Uploader
 from kojid.repos import clone
 from kojid.tasks.base import BaseTaskHandler
@@ -63,15 +64,21 @@ class NewRepoTask(BaseTaskHandler):
         tag_info = self.session.getTag(tag, strict=True, event=event)
         opts = self._options(opts, {"src": src, "debuginfo": debuginfo, "separate_src": separate_src})
         require_repos_dir(self.options)
+        hub = capabilities.of(self.session)
         when = {} if event is None else {"event": event}
-        repo_id, event_id = self.session.host.repoInit(tag_info["id"], opts=opts, task_id=self.id, **when)
+        asked = {"opts": opts} if hub.makes_repos_on_request else _older_options(tag_info, opts)
+        repo_id, event_id = self.session.host.repoInit(tag_info["id"], task_id=self.id, **asked, **when)
         new = Repo({"id": repo_id, "tag_id": tag_info["id"], "create_event": event_id}, self._path(repo_id, tag_info))
         arches = _arches(new.path)
         old = self._old_repo(tag_info)
         data = self._clone(old, new, arches)
         cloned = list(data)
         data.update(self._create(new, old, [arch for arch in arches if arch not in data]))
-        updates = {"repo_json_updates": clone.repo_json_updates(old.info["id"], cloned)} if old and cloned else {}
+        updates: Dict[str, Any] = {}
+        if old and cloned and hub.notes_cloned_repodata:
+            updates["repo_json_updates"] = clone.repo_json_updates(old.info["id"], cloned)
+        if event is not None and not hub.makes_repos_on_request:
+            updates["expire"] = True  # else it would pass for the tag's latest one there
         self.session.host.repoDone(repo_id, data, **updates)
         return repo_id, event_id
 
@@ -143,6 +150,13 @@ class NewRepoTask(BaseTaskHandler):
             return {}
         results = self.wait(list(subtasks.values()), all=True, failany=True)
         return {arch: results[task_id] for arch, task_id in subtasks.items()}
+
+
+def _older_options(tag: Dict[str, Any], opts: Optional[Dict[str, Any]]) -> Dict[str, bool]:
+    """What hubs up to 1.34 take instead of `opts`: only what is wanted, and they do not look at the tag's extra."""
+    wanted = dict(opts or {})
+    wanted["debuginfo"] = wanted.get("debuginfo") or bool(tag["extra"].get("with_debuginfo"))
+    return {f"with_{name}": True for name in ("src", "debuginfo", "separate_src") if wanted.get(name)}
 
 
 def require_repos_dir(options: Any) -> None:

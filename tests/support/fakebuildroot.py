@@ -36,6 +36,7 @@ class FakeSession:
     def __init__(self) -> None:
         self.opts: dict[str, Any] = {}
         self.retries = 0
+        self.hub_version = (1, 35, 3)
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.files: dict[str, bytearray] = {}
         self.blocks: list[tuple[str, int, int]] = []

@@ -1,15 +1,17 @@
-"""Taking tasks that the hub's scheduler assigned to this host (contract 4.3, 4.5; hubs since 1.34)."""
+"""Taking tasks (contract 4.5), and those that the hub's scheduler assigned to this host (contract 4.3)."""
 
 from __future__ import annotations
 
 import logging
-from typing import Any, List, Mapping, Optional
+from typing import Any, Iterator, List, Mapping, Optional, Sequence
 
 import koji
 import koji.tasks
 
 from kojid.config.options import Options
 from kojid.daemon import worker
+from kojid.daemon.schedule.base import IsHere, Task
+from kojid.daemon.schedule.refusals import Refusals
 from kojid.daemon.supervisor import Supervisor
 from kojid.errors import HostFault, explain
 from kojid.plugins.loader import Handlers
@@ -36,6 +38,7 @@ class Taker:
         self._handlers = handlers
         self._supervisor = supervisor
         self._manager = manager
+        self.refusals = Refusals(session)
 
     def methods(self) -> List[str]:
         """The names of the methods that this host answers."""
@@ -53,7 +56,7 @@ class Taker:
         handler_class = self._handlers.get(method)
         if handler_class is None:
             _log.warning("Refusing task %s: no handler for method %s", task_id, method)
-            self._session.host.refuseTask(task_id, soft=False, msg="no handler for method")
+            self.refusals.refuse(task_id, "no handler for method", soft=False)
             return False
         handler = self._make(handler_class, task_id, method)
         if handler is None or not self._suits(handler, host):
@@ -62,7 +65,7 @@ class Taker:
         if row is None:
             _log.warning("Could not open task %s: another host has it, or it is gone", task_id)
             return False
-        return self._weigh(handler) and self._begin(handler, row)
+        return self._weigh(handler) and self._begin(handler)
 
     def _make(self, handler_class: Any, task_id: int, method: str) -> Optional[Any]:
         """The handler for a task; one that can't be made refuses this task and no other (contract 11.1, item 6)."""
@@ -75,7 +78,7 @@ class Taker:
             handler.taskinfo = info
         except Exception as error:
             _log.exception("the handler of task %s (%s) can't be made", task_id, method)
-            self._session.host.refuseTask(task_id, msg=f"the handler can't be made: {explain(error)}")
+            self.refusals.refuse(task_id, f"the handler can't be made: {explain(error)}")
             return None
         return handler
 
@@ -94,7 +97,7 @@ class Taker:
             _log.exception("the host check of task %s failed", handler.id)
             why = f": {explain(error)}"
         _log.info("Skipping task %s (%s) due to host check", handler.id, handler.method)
-        self._session.host.refuseTask(handler.id, soft=False, msg=f"failed host check{why}")
+        self.refusals.refuse(handler.id, f"failed host check{why}", soft=False)
         return False
 
     def _weigh(self, handler: Any) -> bool:
@@ -108,8 +111,8 @@ class Taker:
             return False
         return True
 
-    def _begin(self, handler: Any, row: Mapping[str, Any]) -> bool:
-        self._manager.tasks[handler.id] = {"id": handler.id, "waiting": None, "weight": row["weight"]}
+    def _begin(self, handler: Any) -> bool:
+        self._manager.tasks[handler.id] = {"id": handler.id, "waiting": None, "weight": handler.weight()}
         if handler.Foreground:
             _log.info("running task in foreground: %s (%s)", handler.id, handler.method)
             handler.setManager(self._manager)
@@ -119,7 +122,7 @@ class Taker:
             self._supervisor.start(handler, handler.method, self._session.subsession())
         except HostFault as error:
             _log.error("no process for task %s: %s", handler.id, explain(error))
-            self._session.host.refuseTask(handler.id, msg=f"this host can't start a process: {explain(error)}")
+            self.refusals.refuse(handler.id, f"this host can't start a process: {explain(error)}", opened=True)
             return False
         return True
 
@@ -131,3 +134,32 @@ class Taker:
             # Left open it would be freed and stop the next daemon, too.
             self._session.host.closeTask(handler.id, worker.encode(None))
             raise
+
+
+class Assigned:
+    """What the hub's scheduler gave to this host: all of it, in the hub's order.
+
+    Args:
+        host_id: this host.
+        is_here: whether a task is open or running here.
+    """
+
+    question = "host.getTasks"
+
+    def __init__(self, host_id: int, is_here: IsHere) -> None:
+        self._host_id = host_id
+        self._is_here = is_here
+
+    def candidates(self, answer: Sequence[Task]) -> Iterator[Task]:
+        """See `Schedule`."""
+        for task in answer:
+            _log.debug("task: %s", dict(task))
+            if self._is_here(task["id"]):
+                _log.info("task %s was reassigned to us while it is still here; waiting for its end", task["id"])
+            elif task["state"] != koji.TASK_STATES["ASSIGNED"] or task["host_id"] != self._host_id:
+                _log.error("the hub offers task %s, which is not assigned to us: %s", task["id"], dict(task))
+            else:
+                yield task
+
+    def took(self, weight: float) -> None:
+        """See `Schedule`: the hub has weighed the tasks itself."""

@@ -9,7 +9,7 @@ from typing import Any, List, Optional, Sequence, Union
 
 import koji
 
-from kojid.sandbox.hub import scheduler, tasks
+from kojid.sandbox.hub import loaddata, releases, scheduler, tasks
 from kojid.sandbox.hub.channels import list_channels
 from kojid.sandbox.hub.database import Row
 from kojid.sandbox.hub.hosts import find_host
@@ -55,7 +55,12 @@ def get_tasks(ctx: Context) -> List[Row]:
 
 @export("host.getLoadData")
 def get_load_data(ctx: Context) -> List[List[Row]]:
-    """What older builders choose from: the calling host with its channels, and its tasks (contract 4.4)."""
+    """What older builders choose from: the calling host with its channels, and its tasks (contract 4.4).
+
+    Hubs before 1.34 tell of all hosts that are ready, and of the free tasks that the calling one could do.
+    """
+    if not releases.has(ctx.settings.version, releases.SCHEDULER):
+        return loaddata.of_all(ctx, ctx.host())
     host = find_host(ctx, ctx.host())
     host["channels"] = [channel["id"] for channel in list_channels(ctx, hostID=host["id"])]
     return [[host], scheduler.assigned_tasks(ctx, host["id"])]

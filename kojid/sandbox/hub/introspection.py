@@ -12,7 +12,7 @@ import koji
 
 from kojid.sandbox.hub import queries
 from kojid.sandbox.hub.database import Row
-from kojid.sandbox.hub.kernel import METHODS, Context, Method, export, fault, lookup
+from kojid.sandbox.hub.kernel import Context, Method, export, fault, lookup
 
 logger = logging.getLogger("kojid.sandbox.hub")
 
@@ -79,17 +79,17 @@ def system_multicall(ctx: Context, calls: Sequence[Mapping[str, Any]]) -> List[A
 
 
 @export("system.listMethods", reads=True)
-def list_methods(ctx: Context) -> List[str]:  # noqa: ARG001
+def list_methods(ctx: Context) -> List[str]:
     """The names of all methods."""
-    return sorted(METHODS)
+    return ctx.kernel.names()
 
 
 @export("system.methodHelp", reads=True)
-def method_help(ctx: Context, method: str) -> str:  # noqa: ARG001
+def method_help(ctx: Context, method: str) -> str:
     """A method's arguments and what it does; empty for one that does not exist."""
-    known = METHODS.get(method)
-    if known is None:
+    if method not in ctx.kernel.names():
         return ""
+    known = ctx.kernel.known(method)
     about = inspect.getdoc(known.function)
     return f"{method}{_argdesc(known)}" + (f"\ndescription: {about}" if about else "")
 
@@ -101,9 +101,9 @@ def method_signature(ctx: Context, method: str) -> str:  # noqa: ARG001
 
 
 @export("_listapi", reads=True)
-def list_api(ctx: Context) -> List[Row]:  # noqa: ARG001
+def list_api(ctx: Context) -> List[Row]:
     """All methods with their arguments and documentation (`koji list-api`)."""
-    return [_described(METHODS[name]) for name in sorted(METHODS)]
+    return [_described(ctx.kernel.known(name)) for name in ctx.kernel.names()]
 
 
 def _parameters(method: Method) -> List[inspect.Parameter]:

@@ -14,11 +14,12 @@ import io
 import logging
 import traceback
 import xmlrpc.client
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 import koji
 
+from kojid.sandbox.hub import releases
 from kojid.sandbox.hub.database import Database, Row, Store
 from kojid.sandbox.hub.settings import Settings
 
@@ -236,6 +237,27 @@ class Kernel:
         self.settings = settings
         self.store = store
 
+    def known(self, name: str) -> Method:
+        """A method as clients of this hub know it: with the arguments that it has in the hub's release.
+
+        Raises:
+            koji.GenericError: there is none, or not yet.
+        """
+        method = lookup(name)
+        releases.check_known(self.settings.version, name)
+        return replace(method, signature=releases.signature(self.settings.version, name, method.signature))
+
+    def names(self) -> List[str]:
+        """The names of all methods that clients of this hub know."""
+        return sorted(filter(self._knows, METHODS))
+
+    def _knows(self, name: str) -> bool:
+        try:
+            releases.check_known(self.settings.version, name)
+        except koji.GenericError:
+            return False
+        return True
+
     def call(
         self,
         request: Request,
@@ -261,7 +283,7 @@ class Kernel:
 
     def perform(self, request: Request, session: Optional[Session], name: str, params: Sequence[Any]) -> Any:
         """Make one call for a session that has been looked at already (the parts of a multiCall)."""
-        method = lookup(name)
+        method = self.known(name)
         args, kwargs = koji.decode_args(*params)
         if method.own_transactions:
             ctx = Context(_NO_DATABASE, session, self.settings, self, request, name)

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Optional, Union
 
 import koji
 
+from kojid.sandbox.hub import releases
 from kojid.sandbox.hub.database import Row, time_text
 from kojid.sandbox.hub.kernel import Context, Session, export
 from kojid.sandbox.hub.sessions import client_address
@@ -196,7 +197,7 @@ def _open(ctx: Context, user_id: int, authtype: int, master: Optional[int] = Non
     key = _new_key(user_id)
     address = client_address(ctx.settings, ctx.request)
     session_id = ctx.db.insert("sessions", user_id=user_id, key=key, authtype=authtype, hostip=address, master=master)
-    return _info(session_id, key)
+    return _info(ctx, session_id, key)
 
 
 def _renew(ctx: Context, old: Session) -> Optional[SessionInfo]:
@@ -211,7 +212,7 @@ def _renew(ctx: Context, old: Session) -> Optional[SessionInfo]:
     now = time.time()
     key = _new_key(old.user_id)
     ctx.db.update("sessions", {"id": old.id}, key=key, expired=False, update_time=now, renew_time=now)
-    return _info(old.id, key)
+    return _info(ctx, old.id, key)
 
 
 def _take_lock(ctx: Context, session_id: int, master: Optional[int], user_id: int, force: bool = False) -> None:
@@ -232,5 +233,8 @@ def _new_key(user_id: int) -> str:
     return f"{user_id}-{secrets.token_urlsafe(18)}"
 
 
-def _info(session_id: int, key: str) -> SessionInfo:
-    return {"session-id": session_id, "session-key": key, "header-auth": True}
+def _info(ctx: Context, session_id: int, key: str) -> SessionInfo:
+    info: SessionInfo = {"session-id": session_id, "session-key": key}
+    if releases.has(ctx.settings.version, releases.HEADERS):
+        info["header-auth"] = True
+    return info

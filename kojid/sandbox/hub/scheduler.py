@@ -15,6 +15,7 @@ from typing import Any, Dict, List, Optional, Set, Tuple
 import koji
 import koji.tasks
 
+from kojid.sandbox.hub import releases
 from kojid.sandbox.hub.database import Row
 from kojid.sandbox.hub.kernel import Context
 from kojid.sandbox.hub.settings import Settings
@@ -113,6 +114,8 @@ def refuse(ctx: Context, task_id: int, host_id: int, *, soft: bool, by_host: boo
 def refuse_by_arch(ctx: Context, task: Row) -> None:
     """Keep a noarch build task from the hosts that share no arch with its build tag (contract 4.3, end)."""
     if task["arch"] != "noarch" or task["method"] not in _TAG_PARAMETER:
+        return
+    if not releases.has(ctx.settings.version, releases.SCHEDULER):
         return
     try:
         arches = _tag_arches(ctx, task)

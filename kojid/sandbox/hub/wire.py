@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, Iterable, List, Mapping, Optional, Seque
 import koji
 import koji.xmlrpcplus
 
+from kojid.sandbox.hub import releases
 from kojid.sandbox.hub.kernel import Kernel, Request, fault
 
 access_log = logging.getLogger("kojid.sandbox.hub.access")
@@ -38,6 +39,7 @@ class Application:
 
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
+        self._version = kernel.settings.version
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
@@ -63,8 +65,9 @@ class Application:
         headers = [
             ("Content-Type", "text/xml"),
             ("Content-Length", str(len(body))),
-            ("Koji-Version", self._kernel.settings.version),
         ]
+        if releases.has(self._version, releases.VERSION_HEADER):
+            headers.append(("Koji-Version", self._version))
         start_response("200 OK", headers)
         return [body]
 
@@ -80,7 +83,7 @@ class Application:
 
     def _answer(self, environ: Environ, path: str, call: _Call) -> bytes:
         try:
-            request = _request(environ, path)
+            request = _request(environ, path, headers=releases.has(self._version, releases.HEADERS))
             call.user = request.certificate if request.login and request.certificate else "-"
             if request.session:
                 call.session = str(request.session[0])
@@ -130,24 +133,25 @@ class _Call:
         self.user = name
 
 
-def _request(environ: Environ, path: str) -> Request:
+def _request(environ: Environ, path: str, *, headers: bool) -> Request:
     query = {name: values[0] for name, values in urllib.parse.parse_qs(environ.get("QUERY_STRING") or "").items()}
     return Request(
         address=str(environ.get("REMOTE_ADDR") or ""),
         certificate=environ.get(CERTIFICATE),
         login=path == LOGIN_PATH,
-        session=_session(environ, query),
+        session=_session(environ, query, headers),
         query=query,
         body=environ["wsgi.input"],
         length=int(environ["CONTENT_LENGTH"]),
     )
 
 
-def _session(environ: Environ, query: Mapping[str, str]) -> Optional[Tuple[int, str, Optional[int]]]:
-    """Id, key and call number from the headers, or as clients before 1.31 send them in the query."""
-    given: Dict[str, Optional[str]] = {
-        name: environ.get(f"HTTP_KOJI_SESSION_{name.upper()}") for name in ("id", "key", "callnum")
-    }
+def _session(environ: Environ, query: Mapping[str, str], headers: bool) -> Optional[Tuple[int, str, Optional[int]]]:
+    """Id, key and call number from the headers, or as clients of hubs before 1.31 send them in the query."""
+    sent_names = ("id", "key", "callnum")
+    given: Dict[str, Optional[str]] = dict.fromkeys(sent_names)
+    if headers:
+        given = {name: environ.get(f"HTTP_KOJI_SESSION_{name.upper()}") for name in sent_names}
     if given["id"] is None and "session-id" in query:
         names = {"id": "session-id", "key": "session-key", "callnum": "callnum"}
         given = {name: query.get(sent) for name, sent in names.items()}

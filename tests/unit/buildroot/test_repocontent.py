@@ -142,6 +142,14 @@ def test_for_repos_of_old_hubs_only_drafts_are_looked_up(
     assert "not found in rpmlist.jsonl" not in caplog.text
 
 
+def test_a_hub_without_drafts_is_not_asked_for_them(repo: Repo, session: FakeSession) -> None:
+    session.hub_version = (1, 33, 2)
+    packages = [package("a")]
+    repo.content.map_internal(packages)
+    assert packages == [package("a")]
+    assert session.calls == []
+
+
 def test_a_list_that_can_not_be_read_is_an_error(repo: Repo) -> None:
     (repo.arch_dir / "rpmlist.jsonl").write_text("<html>502</html>\n")
     with pytest.raises(koji.GenericError, match="can't be read"):

@@ -24,7 +24,7 @@ class Sleep(koji.tasks.BaseTaskHandler):
 
 class Site:
     def __init__(self, handler: Any = Sleep) -> None:
-        self.session = Mock()
+        self.session = Mock(hub_version=(1, 35, 3))
         self.session.getTaskInfo.return_value = {"id": 7, "request": [5], "state": 1, "host_id": 3}
         self.session.host.openTask.return_value = {"id": 7, "weight": 1.0}
         self.supervisor = Mock()
@@ -68,7 +68,9 @@ def test_a_handler_that_cannot_be_made_refuses_its_task_and_no_other() -> None:
 
     site = Site(Broken)
     assert not site.take()
-    site.session.host.refuseTask.assert_called_once_with(7, msg="the handler can't be made: no configuration")
+    site.session.host.refuseTask.assert_called_once_with(
+        7, soft=True, msg="the handler can't be made: no configuration"
+    )
 
 
 def suited(answer: Any) -> Site:
@@ -148,3 +150,21 @@ def test_a_task_that_stops_the_daemon_is_closed_first() -> None:
     with pytest.raises(koji.tasks.ServerExit):
         site.take()
     assert site.session.host.closeTask.call_args[0][0] == 7
+
+
+def test_a_hub_that_knows_no_refusals_is_given_opened_tasks_back() -> None:
+    site = Site()
+    site.session.hub_version = (1, 33, 2)
+    site.supervisor.start.side_effect = HostFault("no process could be started")
+    assert not site.take()
+    site.session.host.freeTasks.assert_called_once_with([7])
+    site.session.host.refuseTask.assert_not_called()
+    assert site.taker.refusals.in_force(7)
+
+
+def test_a_hub_that_knows_no_refusals_is_not_told_of_a_task_that_was_not_opened() -> None:
+    site = suited(False)
+    site.session.hub_version = (1, 33, 2)
+    assert not site.take()
+    site.session.host.freeTasks.assert_not_called()
+    assert site.taker.refusals.in_force(7, assigned=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Optional
 from unittest.mock import Mock
 
 import koji
@@ -11,6 +11,7 @@ import pytest
 
 from kojid.daemon import admission, cycle
 from kojid.daemon.cycle import Cycle, State
+from kojid.daemon.schedule import choice
 from tests.support import options
 
 HOST = {"id": 3, "enabled": True, "capacity": 2.0, "arches": "x86_64"}
@@ -28,16 +29,36 @@ class Site:
         self.supervisor.jobs = FakeJobs(self.jobs)
         self.supervisor.job_of.side_effect = self.jobs.get
         self.supervisor.lost_sessions.return_value = []
+        self.supervisor.given_back.return_value = []
         self.supervisor.busy.return_value = False
+        self.session.hub_version = (1, 35, 3)
         self.taker.methods.return_value = ["sleep"]
         monkeypatch.setattr(cycle.calls, "observe", lambda session, host_id: ([], self.tasks, HOST))
-        monkeypatch.setattr(cycle.calls, "report", self._report)
+        monkeypatch.setattr(choice.calls, "report", self._report)
         monkeypatch.setattr(admission, "_judge_machine", lambda settings: admission.Verdict(True))
-        self.cycle = Cycle(self.session, options(), self.state, self.supervisor, Mock(), self.taker)
+        self.cycle = Cycle(self.session, options(maxjobs=4), self.state, self.supervisor, Mock(), self.taker)
 
-    def _report(self, _session: Any, load: float, ready: bool, data: Any) -> list[dict[str, Any]]:
+    def _report(
+        self, _session: Any, _hub: Any, load: float, ready: bool, data: Any, _question: str
+    ) -> Optional[list[dict[str, Any]]]:
         self.reports.append((load, ready, data))
-        return self.assigned if ready else []
+        return self.assigned if ready else None
+
+    def take(self, *weights: float) -> None:
+        """Have the taker take what is tried, each task with the next weight; 0 is a refusal."""
+        left = list(weights)
+
+        def take(task: dict[str, Any], _host: Any) -> bool:
+            weight = left.pop(0)
+            if weight:
+                self.state.tasks[task["id"]] = row(task["id"], weight=weight)
+            return bool(weight)
+
+        self.taker.take.side_effect = take
+
+    @property
+    def tried(self) -> list[int]:
+        return [call.args[0]["id"] for call in self.taker.take.call_args_list]
 
     def runs(self, task_id: int) -> Mock:
         self.jobs[task_id] = Mock(task_id=task_id, pid=1000 + task_id, ending=None)
@@ -76,7 +97,7 @@ def test_the_load_is_the_weight_of_the_tasks_that_do_not_wait(site: Site) -> Non
         site.runs(number)
     site.tasks = [row(1), row(2, waiting=True)]
     assert not site.cycle.run()
-    assert site.reports == [(1.5, True, {"methods": ["sleep"], "maxjobs": 10})]
+    assert site.reports == [(1.5, True, {"methods": ["sleep"], "maxjobs": 4})]
 
 
 def test_tasks_without_a_process_are_freed(site: Site) -> None:
@@ -125,11 +146,56 @@ def test_sessions_of_crashed_tasks_are_closed_for_them(site: Site) -> None:
     site.session.logoutChild.assert_called_once_with(77)
 
 
-def test_one_task_is_taken_and_a_bad_one_does_not_cost_the_others(site: Site) -> None:
+def test_a_task_that_is_not_ours_or_cannot_be_taken_does_not_cost_the_others(site: Site) -> None:
     site.assigned = [offer(1, host_id=9), offer(2), offer(3), offer(4)]
-    site.taker.take.side_effect = lambda task, host: task["id"] == 3
+    site.take(0, 0.5, 0.5)
     assert site.cycle.run()
-    assert [call.args[0]["id"] for call in site.taker.take.call_args_list] == [2, 3]
+    assert site.tried == [2, 3, 4]
+    assert len(site.reports) == 1
+
+
+def test_a_cycle_in_which_nothing_could_be_taken_is_no_reason_for_the_next(site: Site) -> None:
+    site.assigned = [offer(1)]
+    site.take(0)
+    assert not site.cycle.run()
+
+
+def test_no_more_tasks_are_taken_than_there_are_slots(site: Site) -> None:
+    site.runs(9)
+    site.tasks = [row(9, waiting=True)]
+    site.assigned = [offer(number) for number in range(1, 9)]
+    site.take(*[0.1] * 8)
+    assert site.cycle.run()
+    assert site.tried == [1, 2, 3]
+    assert "Full queue" in site.state.verdict.reason
+
+
+def test_no_more_tasks_are_taken_once_the_capacity_is_exceeded(site: Site) -> None:
+    site.assigned = [offer(number) for number in range(1, 5)]
+    site.take(1.5, 0.5, 0.25, 0.25)
+    assert site.cycle.run()
+    assert site.tried == [1, 2, 3]  # 2.0 is what the host has, and the last one may exceed it
+
+
+def test_no_more_tasks_are_taken_after_one_that_asks_for_a_restart(site: Site) -> None:
+    def restart(task: dict[str, Any], _host: Any) -> bool:
+        site.state.tasks[task["id"]] = row(task["id"])
+        site.state.restart_pending = True
+        return True
+
+    site.assigned = [offer(1), offer(2)]
+    site.taker.take.side_effect = restart
+    assert site.cycle.run()
+    assert site.tried == [1]
+
+
+def test_the_hub_hears_of_this_host_before_a_slow_batch_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    moments = iter([0.0, 1.0, 6.0])
+    monkeypatch.setattr(cycle.time, "monotonic", lambda: next(moments))
+    site.assigned = [offer(1), offer(2), offer(3)]
+    site.take(0.1, 0.1, 0.1)
+    assert site.cycle.run()
+    assert site.tried == [1, 2]
 
 
 def test_a_task_that_comes_back_while_its_process_is_here_waits_for_its_end(site: Site) -> None:

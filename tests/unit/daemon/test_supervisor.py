@@ -107,6 +107,13 @@ def test_a_subtask_made_here_is_an_event_while_the_task_goes_on(site: Site) -> N
     assert processes.read_state(job.pid) is not None
 
 
+def test_a_task_that_gives_itself_back_is_told_of_once(site: Site) -> None:
+    site.start(lambda session: session.after_call("host.freeTasks"))
+    site.until(lambda: not len(site.supervisor.jobs))
+    assert site.supervisor.given_back() == [5]
+    assert site.supervisor.given_back() == []
+
+
 def test_a_crashed_task_leaves_its_session_to_the_daemon_once(site: Site) -> None:
     job = site.start(lambda session: os.kill(os.getpid(), signal.SIGKILL))
     site.until(lambda: not len(site.supervisor.jobs))

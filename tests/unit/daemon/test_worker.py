@@ -25,8 +25,8 @@ class Handler:
         self.session = session
 
 
-def outcome(run: Callable[[], Any]) -> Mock:
-    session = Mock()
+def outcome(run: Callable[[], Any], hub: tuple[int, ...] = (1, 35, 3)) -> Mock:
+    session = Mock(hub_version=hub)
     worker.perform(Handler(run, session), session)
     return session
 
@@ -87,6 +87,12 @@ def test_a_refusal_or_host_fault_gives_the_task_back(error: Exception) -> None:
     session = outcome(raising(error))
     session.host.refuseTask.assert_called_once_with(12, msg="not here")
     session.host.failTask.assert_not_called()
+
+
+def test_a_hub_that_knows_no_refusals_gets_the_task_back() -> None:
+    session = outcome(raising(koji.tasks.RefuseTask("not here")), hub=(1, 33, 2))
+    session.host.freeTasks.assert_called_once_with([12])
+    session.host.refuseTask.assert_not_called()
 
 
 def test_a_restart_frees_the_task() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any, Dict, Optional
 
@@ -350,6 +351,46 @@ class TestOptions:
         )
         run(hub, options, wait_repo=True)
         assert hub.subtasks.spawned[0]["arglist"] == ["demo-build", None, [], 190]
+
+
+@pytest.mark.usefixtures("volume")
+class TestOlderHubs:
+    """Hubs up to 1.34 make repositories unasked, those up to 1.30 know no policy build_rpm."""
+
+    def hub(self, *version: int, **more: Any) -> Hub:
+        made = Hub({"waitrepo": REPO}, **{"getRepo": REPO, "getBuildTargets": [{"id": 1}], **more})
+        made.hub_version = version  # type: ignore[assignment]
+        return made
+
+    @pytest.mark.parametrize(("version", "asked"), [((1, 30, 1), False), ((1, 31, 0), True)])
+    def test_the_policy_build_rpm_is_asked_where_there_is_one(self, options: Any, version: Any, asked: bool) -> None:
+        hub = self.hub(*version)
+        run(hub, options)
+        policies = [args[0] for args, _more in hub.arguments("host.assertPolicy")]
+        assert ("build_rpm" in policies) is asked
+
+    def test_the_latest_repository_is_taken(self, options: Any) -> None:
+        hub = self.hub(1, 33, 2)
+        run(hub, options)
+        assert "repo.request" not in hub.names
+        assert "waitrepo" not in [one["method"] for one in hub.subtasks.spawned]
+
+    def test_builds_that_it_does_not_hold_are_waited_for(self, options: Any) -> None:
+        hub = self.hub(1, 33, 2, listTagged=[])
+        run(hub, options, wait_builds=["other-1-1"])
+        assert hub.subtasks.spawned[0]["arglist"] == [TAG["id"], None, ["other-1-1"]]
+
+    def test_wait_repo_wants_one_that_is_newer_than_now(self, options: Any) -> None:
+        hub, begun = self.hub(1, 33, 2), time.time()
+        run(hub, options, wait_repo=True)
+        tag, newer_than, _builds = hub.subtasks.spawned[0]["arglist"]
+        assert tag == TAG["id"]
+        assert begun <= newer_than <= time.time()
+
+    def test_a_tag_without_repository_and_target_is_told(self, options: Any) -> None:
+        hub = self.hub(1, 33, 2, getRepo=None, getBuildTargets=[])
+        with pytest.raises(koji.BuildError, match="no repo .and no target. for tag demo-build"):
+            run(hub, options)
 
 
 class TestNoarch:

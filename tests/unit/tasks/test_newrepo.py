@@ -125,6 +125,34 @@ def test_an_arch_that_fails_fails_the_repository(options: Any) -> None:
     assert "host.repoDone" not in hub.names
 
 
+class TestOlderHubs:
+    def asked(self, options: Any, *params: Any, version: Any = (1, 33, 2), **tag_extra: Any) -> Hub:
+        lay_out(options, 6)
+        hub = Hub(getTag={**TAG, "extra": tag_extra})
+        hub.hub_version = version
+        run(hub, options, *params)
+        return hub
+
+    def test_options_are_told_one_by_one(self, options: Any) -> None:
+        hub = self.asked(options, 2, None, True, False, None)
+        assert hub.arguments("host.repoInit") == [((2,), {"with_src": True, "task_id": 406})]
+
+    def test_the_tags_wish_for_debuginfo_is_the_builders_to_see(self, options: Any) -> None:
+        hub = self.asked(options, with_debuginfo=True)
+        assert hub.arguments("host.repoInit") == [((2,), {"with_debuginfo": True, "task_id": 406})]
+
+    def test_a_repository_of_an_event_expires_at_once(self, options: Any) -> None:
+        hub = self.asked(options, 2, 300)
+        assert hub.arguments("host.repoInit") == [((2,), {"task_id": 406, "event": 300})]
+        assert hub.done[1] == {"expire": True}
+
+    @pytest.mark.parametrize(("version", "noted"), [((1, 33, 2), False), ((1, 34, 3), True)])
+    def test_what_was_taken_over_is_told_to_those_that_note_it(self, options: Any, version: Any, noted: bool) -> None:
+        options.copy_old_repodata = True
+        finish(lay_out(options, REPO["id"]))
+        assert ("repo_json_updates" in self.asked(options, version=version).done[1]) is noted
+
+
 class TestTheOldRepository:
     def found(self, options: Any, hub: Hub) -> Any:
         lay_out(options, 6)

@@ -85,3 +85,53 @@ def test_builds_have_to_be_tagged_first(options: Any) -> None:
     session = hub(listTagged=tagged, tagLastChangeEvent=186)
     assert run(session, options, "demo-build", None, ["hello-1-1"]) == REPO
     assert session.names.count("listTagged") == 4
+
+
+class TestOlderHubs:
+    """Hubs up to 1.34: a repository is looked for until it is there."""
+
+    TARGETS = [{"id": 1, "name": "demo"}]
+
+    def hub(self, *repos: Any, **more: Any) -> ScriptedSession:
+        answers = {"getTag": TAG, "getBuildTargets": self.TARGETS, "getRepo": iter(repos)}
+        made = ScriptedSession(answers, **more)
+        made.hub_version = (1, 33, 2)
+        return made
+
+    def test_the_first_one_will_do(self, options: Any) -> None:
+        session = self.hub(None, None, REPO)
+        assert run(session, options, "demo-build") == REPO
+        assert session.names.count("getRepo") == 3
+        assert session.arguments("getBuildTargets") == [((), {"buildTagID": 2})]
+
+    def test_an_older_one_than_wished_will_not(self, options: Any) -> None:
+        newer = {**REPO, "id": 5, "create_ts": REPO["create_ts"] + 100}
+        session = self.hub(REPO, REPO, newer)
+        assert run(session, options, "demo-build", REPO["create_ts"]) == newer
+
+    def test_now_is_a_time(self, options: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("time.time", lambda: REPO["create_ts"] - 1)
+        assert run(self.hub(REPO), options, "demo-build", "now") == REPO
+
+    def test_builds_are_looked_for_in_each_new_one(self, options: Any) -> None:
+        newer = {**REPO, "id": 5, "create_event": 190}
+        tagged = iter([[], [{"version": "1", "release": "1"}]])
+        session = self.hub(REPO, REPO, newer, listTagged=tagged)
+        assert run(session, options, "demo-build", None, ["hello-1-1"]) == newer
+        assert session.arguments("listTagged") == [
+            ((2,), {"event": event, "package": "hello", "inherit": True}) for event in (186, 190)
+        ]
+
+    def test_a_tag_that_no_target_builds_from_will_never_have_one(self, options: Any) -> None:
+        with pytest.raises(koji.GenericError, match="no target.* for tag demo-build"):
+            run(self.hub(None, getBuildTargets=[]), options, "demo-build")
+
+    def test_it_is_given_up_after_a_time(self, options: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(waitrepo.WaitrepoTask, "TIMEOUT", 0.0)
+        with pytest.raises(koji.GenericError, match="no repo of demo-build came in 0 minutes"):
+            run(self.hub(None), options, "demo-build")
+
+    @pytest.mark.parametrize("newer_than", ["yesterday", [1], True])
+    def test_what_is_no_time_is_refused(self, options: Any, newer_than: Any) -> None:
+        with pytest.raises(koji.GenericError, match="Invalid value for newer_than"):
+            run(self.hub(REPO), options, "demo-build", newer_than)

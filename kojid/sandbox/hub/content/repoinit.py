@@ -11,6 +11,7 @@ from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Sequence, S
 
 import koji
 
+from kojid.sandbox.hub import releases
 from kojid.sandbox.hub.content import groups, names, packages, repos, tagchanges, tagged, tags
 from kojid.sandbox.hub.database import Row
 from kojid.sandbox.hub.kernel import Context, export
@@ -126,12 +127,12 @@ class Layout:
             "tag_id": self.tag["id"],
             "task_id": self.repo["task_id"],
             "event_id": self.event,
-            "opts": self.opts,
-            "custom_opts": self.repo["custom_opts"],
             "with_src": self.opts["src"],
             "with_separate_src": self.opts["separate_src"],
             "with_debuginfo": self.opts["debuginfo"],
         }
+        if releases.has(self.ctx.settings.version, releases.REPO_OPTIONS):
+            info.update(opts=self.opts, custom_opts=self.repo["custom_opts"])
         (self.directory / "repo.json").write_text(json.dumps(info, indent=2), encoding="utf-8")
 
     def _write_groups(self) -> None:
@@ -173,4 +174,8 @@ class Layout:
                 return stack.enter_context(path.open("w", encoding="utf-8"))
 
             homes = {arch: self.directory / arch for arch in self.arches}
-            yield {arch: (opened(home / "pkglist"), opened(home / "rpmlist.jsonl")) for arch, home in homes.items()}
+            listed = releases.has(self.ctx.settings.version, releases.RPM_LISTS)
+            yield {
+                arch: (opened(home / "pkglist"), opened(home / "rpmlist.jsonl" if listed else Path(os.devnull)))
+                for arch, home in homes.items()
+            }

@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Mapping, Optional, Tuple
 
 import koji
 
-from kojid.sandbox.hub import queries
+from kojid.sandbox.hub import queries, releases
 from kojid.sandbox.hub.content import names
 from kojid.sandbox.hub.database import Row, equal
 from kojid.sandbox.hub.kernel import Context, export
@@ -22,6 +22,8 @@ COLUMNS = (
     " repo.state_time AS state_ts, time_text(repo.state_time) AS state_time, repo.create_event,"
     " made.time AS create_ts, repo.begin_event, begun.time AS begin_ts, repo.end_event, ended.time AS end_ts"
 )
+#: What hubs told of a repo before it had options.
+_OLDER_COLUMNS = ("id", "state", "task_id", "create_event", "creation_time", "create_ts", "tag_id", "tag_name", "dist")
 TABLES = (
     "repo JOIN tag ON tag.id = repo.tag_id JOIN events AS made ON made.id = repo.create_event"
     " LEFT JOIN events AS begun ON begun.id = repo.begin_event LEFT JOIN events AS ended ON ended.id = repo.end_event"
@@ -112,10 +114,21 @@ def repo_info(ctx: Context, repo_id: int, strict: bool = False) -> Optional[Row]
     Raises:
         koji.GenericError: there is none and `strict`.
     """
-    found = find(ctx, {"repo.id": queries.integer(repo_id, "repo_id")})
+    found = _by_id(ctx, repo_id)
     if not found and strict:
         raise koji.GenericError(f"No such repo: {repo_id}")
-    return found[0] if found else None
+    return _shown(ctx, found[0]) if found else None
+
+
+def _by_id(ctx: Context, repo_id: int) -> List[Row]:
+    return find(ctx, {"repo.id": queries.integer(repo_id, "repo_id")})
+
+
+def _shown(ctx: Context, repo: Row) -> Row:
+    """A repo as hubs of this release tell of it."""
+    if releases.has(ctx.settings.version, releases.REPO_OPTIONS):
+        return repo
+    return {name: repo[name] for name in _OLDER_COLUMNS}
 
 
 def need_repo(ctx: Context, repo_id: int) -> Row:
@@ -124,9 +137,10 @@ def need_repo(ctx: Context, repo_id: int) -> Row:
     Raises:
         koji.GenericError: it does not.
     """
-    repo = repo_info(ctx, repo_id, strict=True)
-    assert repo is not None
-    return repo
+    found = _by_id(ctx, repo_id)
+    if not found:
+        raise koji.GenericError(f"No such repo: {repo_id}")
+    return found[0]
 
 
 @export("getRepo", reads=True)
@@ -160,7 +174,7 @@ def get_repo(
     if min_event is not None:
         conditions.append(f"repo.create_event >= {queries.integer(min_event, 'min_event')}")
     found = find(ctx, where, " AND ".join(conditions))
-    return max(found, key=lambda repo: repo["creation_ts"]) if found else None
+    return _shown(ctx, max(found, key=lambda repo: repo["creation_ts"])) if found else None
 
 
 @export("getActiveRepos", reads=True)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import logging
+from pathlib import Path
 from typing import Any, Optional
 
 import koji
@@ -9,7 +10,7 @@ import pytest
 
 from kojid.sandbox.hub.kernel import Kernel
 from kojid.sandbox.hub.wire import CERTIFICATE, Application
-from tests.support.sandboxhub import Caller
+from tests.support.sandboxhub import Caller, kernel_for_tests
 
 
 class Client:
@@ -62,6 +63,24 @@ def test_an_answer_says_what_release_the_hub_is(client: Client) -> None:
     assert client.status == "200 OK"
     assert client.headers["Koji-Version"] == "1.35.3"
     assert client.call("getKojiVersion") == "1.35.3"
+
+
+def old_client(tmp_path: Path, version: str) -> Client:
+    return Client(kernel_for_tests(tmp_path / version, version=version))
+
+
+def test_before_1_35_only_a_call_tells_the_release(tmp_path: Path) -> None:
+    client = old_client(tmp_path, "1.34.3")
+    assert client.call("getKojiVersion") == "1.34.3"
+    assert "Koji-Version" not in client.headers
+
+
+def test_before_1_31_sessions_are_not_looked_for_in_headers(tmp_path: Path) -> None:
+    client = old_client(tmp_path, "1.30.1")
+    builder = Caller(client.application._kernel, "builder")
+    query = f"session-id={builder.info['session-id']}&session-key={builder.info['session-key']}&callnum=1"
+    assert client.call("getSessionInfo", **session_headers(builder)) is None
+    assert client.call("getSessionInfo", QUERY_STRING=query)["user_id"]
 
 
 def test_nothing_is_lost_on_the_way(client: Client) -> None:
