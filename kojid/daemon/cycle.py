@@ -13,6 +13,7 @@ from kojid.config.options import Options
 from kojid.daemon import admission
 from kojid.daemon.housekeeping import Housekeeping
 from kojid.daemon.jobs import Job
+from kojid.daemon.parents import Parents
 from kojid.daemon.schedule.assigned import Taker
 from kojid.daemon.supervisor import Supervisor
 from kojid.hub import calls
@@ -49,6 +50,7 @@ class Cycle:
         supervisor: the task processes.
         housekeeping: the sweep of buildroots.
         taker: opens tasks and starts them.
+        judge: says whether this host takes tasks.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class Cycle:
         supervisor: Supervisor,
         housekeeping: Housekeeping,
         taker: Taker,
+        judge: admission.Admission,
     ) -> None:
         self._session = session
         self._options = options
@@ -66,6 +69,8 @@ class Cycle:
         self._supervisor = supervisor
         self._housekeeping = housekeeping
         self._taker = taker
+        self._admission = judge
+        self._parents = Parents(session, options, supervisor)
 
     def run(self) -> bool:
         """One cycle; returns whether a task was taken, so that the next one follows at once.
@@ -140,10 +145,12 @@ class Cycle:
         load = float(sum(task["weight"] or 0 for task in busy))
         _log.debug("Task Load: %s", load)
         _log.debug("Current tasks: %s", sorted(self._state.tasks))
-        self._state.verdict = admission.judge(
-            admission.Host(host, load, len(self._state.tasks), self._state.restart_pending), self._options
+        count = len(self._state.tasks)
+        waiting = count - len(busy)
+        self._state.verdict = self._admission.judge(
+            admission.Host(host, load, count, waiting, self._state.restart_pending)
         )
-        data = {"methods": self._taker.methods(), "maxjobs": self._options.maxjobs}
+        data = {"methods": self._taker.methods(), "maxjobs": admission.places(self._options, waiting)}
         found = calls.report(self._session, load, self._state.verdict.ready, data)
         if self._state.restart_pending and not self._state.tasks and not self._supervisor.busy():
             raise koji.tasks.ServerRestart
@@ -157,7 +164,7 @@ class Cycle:
                 _log.info("task %s was reassigned to us while it is still here; waiting for its end", task["id"])
             elif task["state"] != koji.TASK_STATES["ASSIGNED"] or task["host_id"] != self._state.host_id:
                 _log.error("the hub offers task %s, which is not assigned to us: %s", task["id"], dict(task))
-            elif self._taker.take(task, host):
+            elif not self._parents.turned_away(task, self._state.tasks) and self._taker.take(task, host):
                 return True
         return False
 

@@ -32,8 +32,10 @@ class Site:
         self.taker.methods.return_value = ["sleep"]
         monkeypatch.setattr(cycle.calls, "observe", lambda session, host_id: ([], self.tasks, HOST))
         monkeypatch.setattr(cycle.calls, "report", self._report)
-        monkeypatch.setattr(admission, "_judge_machine", lambda settings: admission.Verdict(True))
-        self.cycle = Cycle(self.session, options(), self.state, self.supervisor, Mock(), self.taker)
+        settings = options(maxjobs=2, max_waiting=3)
+        judge = admission.Admission(settings, Mock(), lambda: "")
+        monkeypatch.setattr(judge, "_machine", lambda: iter(()))
+        self.cycle = Cycle(self.session, settings, self.state, self.supervisor, Mock(), self.taker, judge)
 
     def _report(self, _session: Any, load: float, ready: bool, data: Any) -> list[dict[str, Any]]:
         self.reports.append((load, ready, data))
@@ -76,7 +78,37 @@ def test_the_load_is_the_weight_of_the_tasks_that_do_not_wait(site: Site) -> Non
         site.runs(number)
     site.tasks = [row(1), row(2, waiting=True)]
     assert not site.cycle.run()
-    assert site.reports == [(1.5, True, {"methods": ["sleep"], "maxjobs": 10})]
+    assert [(load, ready, data["methods"]) for load, ready, data in site.reports] == [(1.5, True, ["sleep"])]
+
+
+def test_parents_that_wait_leave_their_places_to_others_and_the_hub_is_told(site: Site) -> None:
+    for number in (1, 2, 3):
+        site.runs(number)
+    site.tasks = [row(1, waiting=True, weight=0.2), row(2, waiting=True, weight=0.2), row(3)]
+    site.assigned = [offer(4)]
+    assert site.cycle.run()
+    assert site.reports[-1] == (1.5, True, {"methods": ["sleep"], "maxjobs": 4})
+
+
+def test_a_further_parent_is_refused_when_many_wait_but_a_subtask_is_let_in(site: Site) -> None:
+    for number in (1, 2, 3):
+        site.runs(number).method = "build"
+    site.tasks = [row(number, waiting=True, weight=0.2) for number in (1, 2, 3)]
+    site.assigned = [offer(4, method="build"), offer(5, method="build")]
+    site.session.getTaskInfo.side_effect = lambda number: {"id": number, "parent": {4: None, 5: 1}[number]}
+    assert site.cycle.run()
+    why = "3 tasks wait for their subtasks here, max_waiting is 3"
+    site.session.host.refuseTask.assert_called_once_with(4, soft=True, msg=why)
+    assert [call.args[0]["id"] for call in site.taker.take.call_args_list] == [5]
+
+
+def test_a_task_that_is_not_of_the_waiting_kind_is_let_in(site: Site) -> None:
+    for number in (1, 2, 3):
+        site.runs(number).method = "build"
+    site.tasks = [row(number, waiting=True, weight=0.2) for number in (1, 2, 3)]
+    site.assigned = [offer(4)]
+    assert site.cycle.run()
+    site.session.getTaskInfo.assert_not_called()
 
 
 def test_tasks_without_a_process_are_freed(site: Site) -> None:
