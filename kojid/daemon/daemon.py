@@ -106,7 +106,7 @@ class Daemon:
         self._supervisor = Supervisor(self._loop, self._options, self._event)
         probes = Probes(self._loop, self._options, self._supervisor, self._event)
         self._status_file = StatusFile(self._options, probes)
-        housekeeping = Housekeeping(self._session, self._options, self._supervisor)
+        housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._event)
         manager = Manager(self._session, self._options, state)
         taker = Taker(self._session, self._options, handlers, self._supervisor, manager)
         judge = Admission(self._options, probes, CertificateWatch(self._options).trouble)

@@ -33,11 +33,13 @@ class Answer:
         path: the directory that was asked about.
         room: what is left there; None when that is not known.
         trouble: why it is not known: the system's words, "does not answer", or "not asked yet".
+        asked: when it was asked, monotonic.
     """
 
     path: str
     room: Optional[Room] = None
     trouble: str = ""
+    asked: float = 0.0
 
     @property
     def missing(self) -> bool:
@@ -77,7 +79,7 @@ class Probes:
             return
         self._last = now
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        asked = _Round(reader)
+        asked = _Round(reader, now)
         try:
             self._supervisor.help_with(
                 lambda: fsprobe.ask(self._paths, writer, self._timeout), "probe", lambda _status: self._ended(asked)
@@ -124,7 +126,7 @@ class Probes:
         before = {name: answer.trouble for name, answer in self._answers.items()}
         for name, path in self._paths.items():
             room, trouble = asked.answers.get(name, (None, f"does not answer in {self._timeout:g} s"))
-            self._answers[name] = Answer(path, room, trouble)
+            self._answers[name] = Answer(path, room, trouble, asked.begun)
         if before != {name: answer.trouble for name, answer in self._answers.items()}:
             self._on_event()
 
@@ -132,8 +134,9 @@ class Probes:
 class _Round:
     """One asking process: its pipe and what has come of it so far."""
 
-    def __init__(self, reader: int) -> None:
+    def __init__(self, reader: int, begun: float) -> None:
         self.reader = reader
+        self.begun = begun
         self.answers: Dict[str, tuple[Optional[Room], str]] = {}
         self.settled = False
         self._rest = b""
