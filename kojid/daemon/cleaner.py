@@ -77,7 +77,8 @@ class Cleaner:
 
     def offer(self, chores: Sequence[Chore]) -> None:
         """All that is due now; it replaces what was offered before. Of two with one key the later one counts."""
-        self._queue = sorted({chore.key: chore for chore in chores}.values(), key=lambda chore: chore.age)
+        due = {chore.key: chore for chore in chores if chore.key != self.current}
+        self._queue = sorted(due.values(), key=lambda chore: chore.age)
         self._next()
 
     def _next(self) -> None:
