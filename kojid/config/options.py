@@ -83,8 +83,22 @@ _LOGIN = Group("Login: client certificate, else user and password, else Kerberos
 _WORK = Group("Work and limits", (
     Option("sleeptime", INT, 15, "Seconds between two cycles.", ("--sleeptime",), "SECONDS"),
     Option("maxjobs", INT, 10, "How many tasks may be open on this host.", ("--maxjobs",), "N"),
+    Option("max_waiting", INT, None, "How many tasks may wait for their subtasks without filling one of the maxjobs places; with so many, "
+           "further ones of that kind are refused until one goes on. 0: a waiting task fills a place. Unset: four times maxjobs."),
     Option("minspace", INT, 8192, "MiB that must be free in mockdir for a new task.", ("--minspace",), "MB"),
+    Option("minspace_workdir", INT, 512, "MiB that must be free in workdir for a new task."),
+    Option("minspace_log", INT, 64, "MiB that must be free where log_file is for a new task."),
+    Option("mininodes", INT, 10000, "Inodes that must be free in mockdir, workdir and where log_file is, for a new task. File systems that "
+           "do not count them pass."),
+    Option("minmemory", INT, 128, "MiB of memory that must be available for a new task. 0: any."),
+    Option("max_pressure_cpu", INT, 0, "No new task while tasks waited for a processor during more than this percentage of the last 10 s "
+           "(/proc/pressure/cpu, some avg10). 0: not looked at."),
+    Option("max_pressure_memory", INT, 0, "The same for memory."),
+    Option("max_pressure_io", INT, 0, "The same for input and output."),
+    Option("mount_timeout", INT, 10, "Seconds in which the file systems of mockdir, workdir, topdir and log_file must answer."),
     Option("workdir", STRING, "/var/tmp/koji", "Working directories of tasks; made when missing.", ("--workdir",), "DIR"),  # noqa: S108
+    Option("state_dir", STRING, "/var/lib/kojid", "Where the daemon keeps what it must know after a restart, and its status (status.json); "
+           "made when missing."),
     Option("task_avail_delay", INT, 300, "How long to leave a task to better placed hosts, in seconds (hubs before 1.34)."),
     Option("scheduler", choice("auto", "hub", "builder"), "auto", "Who chooses the host of a task: the hub (1.34 and newer), the "
            "builders among themselves (older hubs), or what the hub's version says."),
@@ -123,6 +137,14 @@ _MOCK = Group("Mock and buildroots", (
     Option("buildroot_basic_cleanup_delay", INT, 120, "Seconds until the content of a finished task's buildroot is deleted."),
     Option("buildroot_final_cleanup_delay", INT, 86400, "Seconds until the rest of it is deleted."),
     Option("failed_buildroot_lifetime", INT, 14400, "Seconds that a failed task's buildroot is kept, while there is space."),
+    Option("stray_buildroot_lifetime", INT, 172800, "Seconds since their last change until buildroots are removed that have no configuration "
+           "here or that the hub does not know. 0: never."),
+    Option("workdir_lifetime", INT, 86400, "Seconds since its last change until the working directory of a task that does not run here is "
+           "removed. 0: never."),
+    Option("stale_mount_delay", INT, 300, "Seconds after the end of a buildroot until what is still mounted in it is taken away. 0: only "
+           "when the buildroot is removed."),
+    Option("cleanup_minspace", INT, None, "With less than so many MiB free in mockdir, buildroots of ended tasks are removed before their "
+           "time, the oldest first. Unset: a quarter more than minspace."),
 ))  # fmt: skip
 
 _SOURCES = Group("Sources from version control", (

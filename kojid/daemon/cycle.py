@@ -14,6 +14,7 @@ from kojid.config.options import Options
 from kojid.daemon import admission
 from kojid.daemon.housekeeping import Housekeeping
 from kojid.daemon.jobs import Job
+from kojid.daemon.parents import Parents
 from kojid.daemon.schedule.assigned import Taker
 from kojid.daemon.schedule.base import Task
 from kojid.daemon.schedule.choice import Scheduler
@@ -53,6 +54,7 @@ class Cycle:
         supervisor: the task processes.
         housekeeping: the sweep of buildroots.
         taker: opens tasks and starts them.
+        judge: says whether this host takes tasks.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Cycle:
         supervisor: Supervisor,
         housekeeping: Housekeeping,
         taker: Taker,
+        judge: admission.Admission,
     ) -> None:
         self._session = session
         self._options = options
@@ -71,6 +74,8 @@ class Cycle:
         self._housekeeping = housekeeping
         self._taker = taker
         self._scheduler = Scheduler(session, options, state.host_id, taker.methods(), taker.refusals, self._is_here)
+        self._admission = judge
+        self._parents = Parents(session, options, supervisor, taker.refusals)
 
     def run(self) -> bool:
         """One cycle; returns whether a task was taken, so that the next one follows at once.
@@ -147,27 +152,50 @@ class Cycle:
         _log.debug("Task Load: %s", load)
         _log.debug("Current tasks: %s", sorted(self._state.tasks))
         self._scheduler.given_back(self._supervisor.given_back())
-        found = self._scheduler.report(load, self._judge(host))
-        if self._state.restart_pending and not self._state.tasks and not self._supervisor.busy():
-            raise koji.tasks.ServerRestart
+        ready = self._judge(host)
+        found = self._scheduler.report(load, ready, admission.places(self._options, self._passive()))
+        if self._state.restart_pending:
+            self._make_way()
         return found
+
+    def _make_way(self) -> None:
+        """Restart once nothing is open; what only waits for work that this host no longer takes is given back.
+
+        Such a task runs again after the restart and finds its subtasks by their labels (contract 5.3).
+        """
+        if not self._state.tasks and not self._supervisor.busy():
+            raise koji.tasks.ServerRestart
+        if self._passive() == len(self._state.tasks):
+            for job in self._supervisor.jobs:
+                if job.ending is None:
+                    _log.info("Giving back task %s (%s), which only waits, for the restart", job.task_id, job.method)
+                    self._supervisor.end(job)
 
     def _load(self) -> float:
         busy = [task for task in self._state.tasks.values() if not task["waiting"]]
         return float(sum(task["weight"] or 0 for task in busy))
 
+    def _passive(self) -> int:
+        """How many open tasks only wait: for subtasks, or for a repository."""
+        return sum(1 for task in self._state.tasks.values() if task["waiting"] or self._polls(task["id"]))
+
+    def _polls(self, task_id: int) -> bool:
+        job = self._supervisor.job_of(task_id)
+        return job is not None and job.method in _POLLING
+
     def _judge(self, host: Mapping[str, Any]) -> bool:
         """Whether there is room for a task now (contract 4.2)."""
-        now = admission.Host(host, self._load(), len(self._state.tasks), self._state.restart_pending)
-        self._state.verdict = admission.judge(now, self._options)
-        return self._state.verdict.ready
+        state = self._state
+        now = admission.Host(host, self._load(), len(state.tasks), self._passive(), state.restart_pending)
+        state.verdict = self._admission.judge(now)
+        return state.verdict.ready
 
     def _take(self, offered: Iterator[Task], host: Mapping[str, Any]) -> bool:
         """Take tasks as long as there is room; trouble with one does not cost the others."""
         until = time.monotonic() + _BATCH_SECONDS
         took = False
         for task in offered:
-            if not self._taker.take(task, host):
+            if self._parents.turned_away(task, self._state.tasks) or not self._taker.take(task, host):
                 continue
             took = True
             self._scheduler.took(self._state.tasks[task["id"]]["weight"])
@@ -176,4 +204,6 @@ class Cycle:
         return took
 
 
+# Tasks that ask the hub now and then and do nothing else: they must not keep those out that they wait for.
+_POLLING = frozenset({"waitrepo"})
 _NOT_STARTED = (koji.TASK_STATES["FREE"], koji.TASK_STATES["ASSIGNED"])

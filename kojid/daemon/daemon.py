@@ -15,12 +15,16 @@ import koji
 import koji.tasks
 
 from kojid.config.options import Options
+from kojid.daemon.admission import Admission
 from kojid.daemon.beat import Beat
+from kojid.daemon.certwatch import CertificateWatch
 from kojid.daemon.cycle import Cycle, State
 from kojid.daemon.housekeeping import Housekeeping
 from kojid.daemon.loop import Interrupted, Loop
+from kojid.daemon.probes import Probes
 from kojid.daemon.schedule.assigned import Taker
 from kojid.daemon.schedule.choice import HUB, scheduler_for
+from kojid.daemon.status import StatusFile
 from kojid.daemon.supervisor import Supervisor
 from kojid.errors import explain
 from kojid.hub import capabilities
@@ -29,6 +33,7 @@ from kojid.system import notify
 from kojid.tasks import registry
 
 _log = logging.getLogger("koji.build")
+_FIRST_ANSWERS = 1.0  # seconds that the first cycle waits for the file systems
 _LONGEST_END = 30.0  # seconds; a process in the kernel's hands can outlive even KILL
 
 
@@ -100,14 +105,18 @@ class Daemon:
         self._state = state
         handlers = loader.load(registry.handlers(), self._options.plugin, self._options.pluginpath)
         self._supervisor = Supervisor(self._loop, self._options, self._event)
-        housekeeping = Housekeeping(self._session, self._options, self._supervisor)
+        probes = Probes(self._loop, self._options, self._supervisor, self._event)
+        self._status_file = StatusFile(self._options, probes)
+        housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._event)
         manager = Manager(self._session, self._options, state)
         taker = Taker(self._session, self._options, handlers, self._supervisor, manager)
-        self._cycle = Cycle(self._session, self._options, state, self._supervisor, housekeeping, taker)
+        judge = Admission(self._options, probes, CertificateWatch(self._options).trouble)
+        self._cycle = Cycle(self._session, self._options, state, self._supervisor, housekeeping, taker, judge)
         self._check_host()
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.on_signal(number, self._stopper(signal.Signals(number).name), urgent=True)
         self._loop.on_signal(signal.SIGUSR1, self._restart_gracefully)
+        probes.wait(_FIRST_ANSWERS)
 
     def _check_host(self) -> None:
         """Say at start what would keep this host from its work, rather than cycle by cycle (contract 11.1, item 1)."""
@@ -178,6 +187,7 @@ class Daemon:
         else:
             pause = self._beat.done(time.monotonic(), again=took)
             notify.status(self._status_line())
+            self._status_file.write(self._state.verdict, self._state.tasks, self._supervisor.jobs)
             if pause:
                 self._pause(pause)
 

@@ -40,6 +40,7 @@ def builder_options(layout: Layout, urls: Urls, mockpath: Path, host: str = BUIL
         "mock_config_dir": layout.mock_configs,
         "log_file": layout.log_dir / "kojid.log",
         "task_log_dir": layout.log_dir / "kojid",
+        "state_dir": layout.run_dir / "kojid",
         "sleeptime": 2,
         "minspace": 1024,
         "retry_interval": 5,

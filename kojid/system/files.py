@@ -29,13 +29,14 @@ __all__ = [
 _TAIL_BYTES = 64 * 1024
 
 
-def write_atomic(path: Path, data: Union[bytes, str], mode: int = 0o644) -> None:
+def write_atomic(path: Path, data: Union[bytes, str], mode: int = 0o644, *, sync: bool = True) -> None:
     """Put a whole file in place at once: a reader finds the old one or the new one, after a crash too.
 
     Args:
         path: where it goes; the directory must exist.
         data: the content; text is written as UTF-8.
         mode: its permissions, whatever the umask.
+        sync: wait until the disk has it; without that it may be empty after the machine has crashed.
 
     Raises:
         OSError: it could not be written; nothing is left of it and the old one stays.
@@ -47,13 +48,15 @@ def write_atomic(path: Path, data: Union[bytes, str], mode: int = 0o644) -> None
             os.fchmod(out.fileno(), mode)
             out.write(content)
             out.flush()
-            os.fsync(out.fileno())
+            if sync:
+                os.fsync(out.fileno())
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(name)
         raise
-    _sync_directory(path.parent)
+    if sync:
+        _sync_directory(path.parent)
 
 
 def _sync_directory(path: Path) -> None:

@@ -3,9 +3,39 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import Union
 
 _MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a file system has left for ordinary users.
+
+    Args:
+        free_mb: space, in MiB.
+        free_inodes: how many files may still be made; -1 where that is not counted.
+        read_only: whether nothing can be written at all.
+    """
+
+    free_mb: int
+    free_inodes: int = -1
+    read_only: bool = False
+
+
+def room(path: Union[str, os.PathLike[str]]) -> Room:
+    """What is left on the file system of `path`. It may not answer for ever: call it where that does no harm.
+
+    Raises:
+        OSError: `path` does not exist or does not answer.
+    """
+    numbers = os.statvfs(path)
+    return Room(
+        numbers.f_bavail * numbers.f_frsize // _MIB,
+        numbers.f_favail if numbers.f_files else -1,
+        bool(numbers.f_flag & os.ST_RDONLY),
+    )
 
 
 def free_space_mb(path: Union[str, os.PathLike[str]]) -> int:
@@ -14,8 +44,7 @@ def free_space_mb(path: Union[str, os.PathLike[str]]) -> int:
     Raises:
         OSError: `path` does not exist or does not answer.
     """
-    numbers = os.statvfs(path)
-    return numbers.f_bavail * numbers.f_frsize // _MIB
+    return room(path).free_mb
 
 
 def load_average() -> float:

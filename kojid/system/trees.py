@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 from kojid.errors import HostFault
-from kojid.system import syscalls
+from kojid.system import attributes, syscalls
 from kojid.system.mounts import mounts_under
 
 _FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -107,10 +107,18 @@ def _unlink(directory: int, name: str) -> bool:
         return False
     except PermissionError:
         # where unlinking is not allowed the kernel may say so before it says that this is a directory
-        if not _is_directory(directory, name):
+        if _is_directory(directory, name):
+            return False
+        if not _made_removable(directory, name):
             raise
-        return False
+        os.unlink(name, dir_fd=directory)
     return True
+
+
+def _made_removable(directory: int, name: str) -> bool:
+    """Clear the attributes of an entry, and of its directory, that forbid to remove it; False when there were none."""
+    cleared = [attributes.make_removable(directory), attributes.make_entry_removable(directory, name)]
+    return any(cleared)
 
 
 def _is_directory(directory: int, name: str) -> bool:
@@ -131,7 +139,9 @@ def _rmdir(directory: int, name: str) -> bool:
     except OSError as error:
         if error.errno in _NOT_EMPTY:
             return False
-        raise
+        if error.errno != errno.EPERM or not _made_removable(directory, name):
+            raise
+        os.rmdir(name, dir_fd=directory)
     return True
 
 

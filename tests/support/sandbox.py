@@ -190,6 +190,7 @@ class Sandbox:
             mock_config_dir=directory / "etc" / "mock",
             log_file=directory / "kojid.log",
             task_log_dir=directory / "tasks",
+            state_dir=directory / "state",
             sleeptime=1,
             smtphost=f"127.0.0.1:{self.smtp_port}",
             from_addr="builder@example.com",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Any, Dict, Iterable, Iterator, Mapping, Optional
+from typing import Any, Dict, Iterable, Iterator, Optional
 
 from kojid.config.options import Options
 from kojid.daemon.schedule.assigned import Assigned
@@ -48,26 +48,28 @@ class Scheduler:
         self._session = session
         self._options = options
         self._refusals = refusals
-        self._data: Mapping[str, Any] = {"methods": list(methods), "maxjobs": options.maxjobs}
+        self._methods = list(methods)
         self._schedules: Dict[str, Schedule] = {
             HUB: Assigned(host_id, is_here),
-            BUILDER: Bins(host_id, self._data["methods"], options.task_avail_delay, refusals, is_here),
+            BUILDER: Bins(host_id, self._methods, options.task_avail_delay, refusals, is_here),
         }
         self._name: Optional[str] = None
 
-    def report(self, load: float, ready: bool) -> Iterator[Task]:
+    def report(self, load: float, ready: bool, places: int) -> Iterator[Task]:
         """Tell the hub how this host is, by one request; the tasks to try, in their order (contract 4.3, 4.4).
 
         Args:
             load: the sum of the weights of the open tasks that do not wait.
             ready: whether this host takes tasks; without that there are none.
+            places: how many tasks may be open here, told to the hub as `maxjobs`.
 
         Raises:
             koji.GenericError: the first fault of the calls.
         """
         hub = capabilities.of(self._session)
         schedule = self._schedule(hub)
-        answer = calls.report(self._session, hub, load, ready, self._data, schedule.question)
+        data = {"methods": self._methods, "maxjobs": places}
+        answer = calls.report(self._session, hub, load, ready, data, schedule.question)
         return schedule.candidates(answer) if ready else iter(())
 
     def took(self, weight: float) -> None:

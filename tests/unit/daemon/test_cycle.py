@@ -35,8 +35,10 @@ class Site:
         self.taker.methods.return_value = ["sleep"]
         monkeypatch.setattr(cycle.calls, "observe", lambda session, host_id: ([], self.tasks, HOST))
         monkeypatch.setattr(choice.calls, "report", self._report)
-        monkeypatch.setattr(admission, "_judge_machine", lambda settings: admission.Verdict(True))
-        self.cycle = Cycle(self.session, options(maxjobs=4), self.state, self.supervisor, Mock(), self.taker)
+        settings = options(maxjobs=4, max_waiting=3)
+        judge = admission.Admission(settings, Mock(), lambda: "")
+        monkeypatch.setattr(judge, "_machine", lambda: iter(()))
+        self.cycle = Cycle(self.session, settings, self.state, self.supervisor, Mock(), self.taker, judge)
 
     def _report(
         self, _session: Any, _hub: Any, load: float, ready: bool, data: Any, _question: str
@@ -97,7 +99,63 @@ def test_the_load_is_the_weight_of_the_tasks_that_do_not_wait(site: Site) -> Non
         site.runs(number)
     site.tasks = [row(1), row(2, waiting=True)]
     assert not site.cycle.run()
-    assert site.reports == [(1.5, True, {"methods": ["sleep"], "maxjobs": 4})]
+    assert site.reports == [(1.5, True, {"methods": ["sleep"], "maxjobs": 5})]
+
+
+def test_parents_that_wait_leave_their_places_to_others_and_the_hub_is_told(site: Site) -> None:
+    for number in (1, 2, 3, 4, 5):
+        site.runs(number)
+    site.tasks = [row(number, waiting=number < 3, weight=0.2) for number in (1, 2, 3, 4, 5)]
+    site.assigned = [offer(6)]
+    site.take(0.2)
+    assert site.cycle.run()
+    assert site.reports[-1][1:] == (True, {"methods": ["sleep"], "maxjobs": 6})
+
+
+def test_tasks_that_wait_for_a_repository_leave_their_places_too(site: Site) -> None:
+    for number in (1, 2, 3, 4):
+        site.runs(number).method = "waitrepo"
+    site.tasks = [row(number, weight=0.2) for number in (1, 2, 3, 4)]
+    site.assigned = [offer(6)]
+    site.take(0.2)
+    assert site.cycle.run()
+    assert site.reports[-1][2]["maxjobs"] == 8
+
+
+def test_a_further_parent_is_refused_when_many_wait_but_a_subtask_is_let_in(site: Site) -> None:
+    for number in (1, 2, 3):
+        site.runs(number).method = "build"
+    site.tasks = [row(number, waiting=True, weight=0.2) for number in (1, 2, 3)]
+    site.assigned = [offer(4, method="build"), offer(5, method="build")]
+    site.session.getTaskInfo.side_effect = lambda number: {"id": number, "parent": {4: None, 5: 1}[number]}
+    site.take(0.2)
+    assert site.cycle.run()
+    why = "3 tasks wait for their subtasks here, max_waiting is 3"
+    site.taker.refusals.refuse.assert_called_once_with(4, why)
+    assert site.tried == [5]
+
+
+def test_a_task_that_is_not_of_the_waiting_kind_is_let_in(site: Site) -> None:
+    for number in (1, 2, 3):
+        site.runs(number).method = "build"
+    site.tasks = [row(number, waiting=True, weight=0.2) for number in (1, 2, 3)]
+    site.assigned = [offer(4)]
+    site.take(0.2)
+    assert site.cycle.run()
+    site.session.getTaskInfo.assert_not_called()
+
+
+def test_a_restart_does_not_wait_for_tasks_that_wait_for_work_that_it_keeps_out(site: Site) -> None:
+    parent, child = site.runs(1), site.runs(2)
+    site.state.restart_pending = True
+    site.tasks = [row(1, waiting=True), row(2)]
+    site.cycle.run()
+    site.supervisor.end.assert_not_called()
+    del site.jobs[2]
+    site.tasks = [row(1, waiting=True)]
+    site.cycle.run()
+    site.supervisor.end.assert_called_once_with(parent)
+    assert child.ending is None
 
 
 def test_tasks_without_a_process_are_freed(site: Site) -> None:
@@ -162,7 +220,7 @@ def test_a_cycle_in_which_nothing_could_be_taken_is_no_reason_for_the_next(site:
 
 def test_no_more_tasks_are_taken_than_there_are_slots(site: Site) -> None:
     site.runs(9)
-    site.tasks = [row(9, waiting=True)]
+    site.tasks = [row(9, weight=0.1)]
     site.assigned = [offer(number) for number in range(1, 9)]
     site.take(*[0.1] * 8)
     assert site.cycle.run()

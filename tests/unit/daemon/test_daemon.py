@@ -23,7 +23,9 @@ class Site:
         self.session.host.getID.return_value = 3
         self.session.getSessionInfo.return_value = {"start_ts": 1.0}
         self.executed: list[list[str]] = []
-        settings = options(mockdir=str(tmp_path), mock_config_dir=str(tmp_path / "etc"), sleeptime=1)
+        settings = options(
+            mockdir=str(tmp_path), mock_config_dir=str(tmp_path / "etc"), state_dir=str(tmp_path / "state"), sleeptime=1
+        )
         self.daemon = Daemon(self.session, settings, ["bin/kojid", "--debug"], detached=False)
         self.steps: list[Any] = []
         self.cycles = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import time
@@ -12,28 +13,38 @@ from unittest.mock import Mock
 import koji
 import pytest
 
-from kojid.daemon import housekeeping
+from kojid.daemon import buildroots, cleaner
 from kojid.daemon.housekeeping import Housekeeping
+from kojid.daemon.probes import Answer
 from kojid.system.child import ExitStatus
+from kojid.system.storage import Room
 from tests.support import options
 
 DAY = 86400
 
 
-class DoesItNow:
-    """A supervisor whose helpers run at once, or not at all."""
+class Supervisor:
+    """A supervisor whose helpers run at once, and whose tasks the test names."""
 
     def __init__(self) -> None:
-        self.at_once = True
-        self.waiting: list[Callable[[ExitStatus], None]] = []
+        self.running: set[int] = set()
 
     def help_with(self, main: Callable[[], None], name: str, done: Callable[[ExitStatus], None]) -> int:
-        if not self.at_once:
-            self.waiting.append(done)
-            return 1
-        main()
-        done(ExitStatus(0))
+        code = 0
+        try:
+            main()
+        except SystemExit as leaving:
+            code = int(leaving.code or 0)
+        done(ExitStatus(code))
         return 1
+
+    def job_of(self, task_id: int) -> Any:
+        return task_id if task_id in self.running else None
+
+
+@pytest.fixture(autouse=True)
+def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cleaner, "_become_helper", lambda: None)
 
 
 class Site:
@@ -50,14 +61,39 @@ class Site:
         self.session.getTaskInfo.side_effect = lambda ids: [
             {"id": number, "state": self.states[number]} if number in self.states else None for number in ids
         ]
-        self.settings = options(
-            mockdir=str(self.mockdir), mock_config_dir=str(self.configs), minspace=0, task_log_dir=str(top / "logs")
+        self.events = 0
+        self.room = Room(20000, 500000)
+        self.asked = itertools.count()
+        self.probes = Mock()
+        self.probes.answer.side_effect = lambda place: Answer(
+            str(self.mockdir), self.room, "", time.monotonic() + next(self.asked)
         )
-        self.start_anew()
+        self.supervisor = Supervisor()
+        self.top = top
+        self.renew()
 
-    def start_anew(self) -> None:
-        self.supervisor = DoesItNow()
-        self.keeper = Housekeeping(self.session, self.settings, self.supervisor)  # type: ignore[arg-type]
+    def renew(self, **settings: Any) -> None:
+        """The same machine with a daemon that has just started."""
+        values = options(
+            mockdir=str(self.mockdir),
+            mock_config_dir=str(self.configs),
+            workdir=str(self.top / "work"),
+            task_log_dir=str(self.top / "logs"),
+            **settings,
+        )
+        self.keeper = Housekeeping(
+            self.session,
+            values,
+            self.supervisor,
+            self.probes,
+            self.count,  # type: ignore[arg-type]
+        )
+
+    def count(self) -> None:
+        self.events += 1
+
+    def directories(self) -> list[str]:
+        return sorted(os.listdir(self.mockdir))
 
     def buildroot(self, number: int, age: float, state: str = "CLOSED") -> Path:
         name = f"tag-{number}-7"
@@ -109,25 +145,15 @@ def test_an_older_one_is_emptied_with_its_bootstrap_and_results(site: Site) -> N
 
 
 def test_an_emptied_one_is_not_emptied_again_by_the_next_daemon(site: Site, caplog: pytest.LogCaptureFixture) -> None:
-    site.buildroot(1, age=200)
+    top = site.buildroot(1, age=200)
     site.keeper.update([], [])
+    for directory in (top, Path(f"{top}-bootstrap")):
+        os.utime(directory / "root", (0, 0))
     caplog.clear()
-    site.start_anew()
+    site.renew()
     with caplog.at_level(logging.INFO, logger="koji"):
         site.keeper.update([], [])
-    assert "Removing" not in caplog.text
-
-
-def test_only_a_few_deletions_run_at_once(site: Site) -> None:
-    for number in range(1, 6):
-        site.buildroot(number, age=2 * DAY)
-    site.supervisor.at_once = False
-    site.keeper.update([], [])
-    assert len(site.supervisor.waiting) == 2
-    for done in site.supervisor.waiting[:2]:
-        done(ExitStatus(0))
-    site.keeper.update([], [])
-    assert len(site.supervisor.waiting) == 4
+    assert "Cleaning up: content of buildroot" not in caplog.text
 
 
 def test_an_old_one_goes_with_its_configuration(site: Site) -> None:
@@ -144,11 +170,40 @@ def test_a_failed_tasks_buildroot_is_kept_for_its_lifetime(site: Site) -> None:
     assert (top / "root" / "etc").is_dir()
 
 
-def test_a_failed_tasks_buildroot_goes_early_when_space_is_short(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    top = site.buildroot(1, age=3600, state="FAILED")
-    monkeypatch.setattr(housekeeping.storage, "free_space_mb", lambda path: -1)
+@pytest.mark.parametrize("room", [Room(10239, -1), Room(20000, 12499)], ids=["space", "inodes"])
+def test_with_little_room_ended_tasks_buildroots_go_early_the_oldest_first_one_by_one(site: Site, room: Room) -> None:
+    site.buildroot(1, age=3600, state="FAILED")
+    site.buildroot(2, age=60)
+    site.buildroot(3, age=7200, state="FAILED")
+    site.buildroot(4, age=9000, state="OPEN")
+    site.room = room
+    left = []
+    for _ in range(4):
+        site.keeper.update([], [])
+        left.append([name for name in site.directories() if not name.endswith("-bootstrap")])
+    assert left == [
+        ["tag-1-7", "tag-2-7", "tag-4-7"],
+        ["tag-2-7", "tag-4-7"],
+        ["tag-4-7"],
+        ["tag-4-7"],
+    ]
+    assert site.events == 3
+
+
+def test_room_is_looked_at_anew_before_the_next_one_goes(site: Site) -> None:
+    for number in (1, 2):
+        site.buildroot(number, age=60 + number)
+    site.probes.answer.side_effect = lambda place: Answer(str(site.mockdir), Room(1), "", 1.0)
+    for _ in range(3):
+        site.keeper.update([], [])
+    assert site.directories() == ["tag-1-7", "tag-1-7-bootstrap"]
+
+
+def test_nothing_is_touched_while_mockdir_does_not_answer(site: Site) -> None:
+    site.buildroot(1, age=2 * DAY)
+    site.probes.answer.side_effect = lambda place: Answer(str(site.mockdir), None, "does not answer")
     site.keeper.update([], [])
-    assert list((top / "root").iterdir()) == []
+    assert site.config(1).exists()
 
 
 def test_buildroots_in_use_and_unknown_ones_are_left_alone(site: Site) -> None:
@@ -185,7 +240,7 @@ def test_a_buildroot_unknown_to_the_hub_is_told_of_once(site: Site, caplog: pyte
     for _ in range(3):
         site.keeper.update([], [])
     assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
-        "left alone: buildroot tag-1-7 is not known to the hub as retired"
+        "left alone for now: buildroot tag-1-7 is not known to the hub as retired"
     ]
     assert site.session.listBuildroots.call_count == 1
 
@@ -206,4 +261,4 @@ def test_files_without_both_marks_and_names_with_slashes_are_not_ours(tmp_path: 
     (tmp_path / "a.cfg").write_text("# Koji buildroot id: 1\n")
     (tmp_path / "b.cfg").write_text("# Koji buildroot id: 2\n# Koji buildroot name: ../../etc\n")
     (tmp_path / "c.cfg").write_bytes(b"\xff\xfe\n")
-    assert housekeeping.scan(tmp_path) == []
+    assert buildroots.scan(tmp_path) == []

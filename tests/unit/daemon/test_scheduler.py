@@ -48,14 +48,14 @@ def ids(tasks: Any) -> list[int]:
 
 def test_a_hub_with_a_scheduler_is_asked_for_what_it_assigned() -> None:
     session, scheduler = site((1, 35, 3))
-    assert ids(scheduler.report(0.5, True)) == [5]
+    assert ids(scheduler.report(0.5, True, 10)) == [5]
     assert session.names == ["host.updateHost", "host.getTasks"]
     assert session.calls[0].kwargs == {"data": {"methods": ["sleep"], "maxjobs": 10}}
 
 
 def test_an_older_hub_is_asked_for_the_load_of_all() -> None:
     session, scheduler = site((1, 33, 2))
-    assert ids(scheduler.report(0.5, True)) == [6, 5]
+    assert ids(scheduler.report(0.5, True, 10)) == [6, 5]
     assert session.calls[0] == ("host.updateHost", (0.5, True), {})
     assert session.names[1] == "host.getLoadData"
 
@@ -63,23 +63,23 @@ def test_an_older_hub_is_asked_for_the_load_of_all() -> None:
 def test_a_newer_hub_can_be_asked_the_old_way() -> None:
     session, scheduler = site((1, 35, 3), scheduler="builder")
     session.answer("host.getLoadData", [[{**HOST, "enabled": True, "comment": None}], [ASSIGNED]])
-    assert ids(scheduler.report(0.5, True)) == [5]
+    assert ids(scheduler.report(0.5, True, 10)) == [5]
 
 
 def test_a_host_that_is_not_ready_has_nothing_to_try() -> None:
     session, scheduler = site((1, 33, 2))
-    assert ids(scheduler.report(0.5, False)) == []
+    assert ids(scheduler.report(0.5, False, 10)) == []
     assert session.names == ["host.updateHost"]
 
 
 def test_a_hub_that_was_upgraded_is_asked_the_new_way() -> None:
     session, scheduler = site((1, 33, 2))
-    scheduler.report(0.5, True)
+    scheduler.report(0.5, True, 10)
     session.hub_version = (1, 35, 3)
-    assert ids(scheduler.report(0.5, True)) == [5]
+    assert ids(scheduler.report(0.5, True, 10)) == [5]
 
 
 def test_a_task_that_gave_itself_back_is_left_to_other_hosts() -> None:
     _session, scheduler = site((1, 33, 2))
     scheduler.given_back([6])
-    assert ids(scheduler.report(0.5, True)) == [5]
+    assert ids(scheduler.report(0.5, True, 10)) == [5]

@@ -1,0 +1,170 @@
+"""What stock kojid leaves for ever (contract 11.1, item 12): buildroots that have no configuration here or that the hub
+does not know, mounts in dead buildroots, working directories of dead tasks, old logs of tasks.
+
+Each has a delay of its own. What is found becomes chores; nothing is removed here.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from pathlib import Path
+from typing import AbstractSet, Any, Dict, Iterator, List, Mapping, Optional, Sequence
+
+import koji
+
+from kojid.config.options import Options
+from kojid.daemon import buildroots, tasklog, workdirs
+from kojid.daemon.buildroots import Local
+from kojid.daemon.cleaner import Chore
+from kojid.daemon.supervisor import Supervisor
+
+_log = logging.getLogger("koji.TaskManager")
+_LONGEST_INTERVAL = 600.0
+_LOG_INTERVAL = 3600.0
+_EXPIRED = koji.BR_STATES["EXPIRED"]
+
+
+class Leftovers:
+    """Finds them, every ten minutes, or more often where a delay is short.
+
+    Args:
+        session: the daemon's hub session.
+        options: the daemon's settings.
+        supervisor: knows the tasks that run here.
+    """
+
+    def __init__(self, session: Any, options: Options, supervisor: Supervisor) -> None:
+        self._session = session
+        self._options = options
+        self._supervisor = supervisor
+        self._mockdir = Path(options.mockdir)
+        delays = (options.stray_buildroot_lifetime, options.workdir_lifetime, options.stale_mount_delay)
+        self._interval = min([_LONGEST_INTERVAL, *(delay / 4 for delay in delays if delay > 0)])
+        self._next = float("-inf")
+        self._logs_swept = float("-inf")
+        self._mounted_since: Dict[str, float] = {}
+        self._found: List[Chore] = []
+
+    def chores(
+        self, configured: Sequence[Local], active: AbstractSet[int], open_tasks: AbstractSet[int]
+    ) -> List[Chore]:
+        """What is due.
+
+        Args:
+            configured: the buildroots that have a configuration.
+            active: ids of the hub's buildroots of this host that are not expired.
+            open_tasks: ids of this host's open tasks.
+        """
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + self._interval
+            self._found = [
+                *self._strays(configured, active),
+                *self._mounts(active),
+                *self._workdirs(open_tasks),
+                *self._logs(),
+            ]
+        return self._found
+
+    def unknown(self, broot: Local) -> List[Chore]:
+        """The removal of a configured buildroot that the hub does not know as retired, when it is old enough."""
+        found = buildroots.directories(self._mockdir, broot)
+        age = time.time() - buildroots.changed(broot, found)
+        if not 0 < self._options.stray_buildroot_lifetime <= age:
+            return []
+        return [self._removal(broot, found, age)]
+
+    def _removal(self, broot: Local, found: List[Path], age: float) -> Chore:
+        return Chore(f"stray buildroot {broot.name}", age, lambda: buildroots.remove_unused(broot, found), self._again)
+
+    def _again(self) -> None:
+        """Something of what was found is gone: look anew."""
+        self._next = float("-inf")
+
+    def _strays(self, configured: Sequence[Local], active: AbstractSet[int]) -> Iterator[Chore]:
+        lifetime = self._options.stray_buildroot_lifetime
+        if lifetime <= 0:
+            return
+        owners = buildroots.owners(self._options.mockuser)
+        old: Dict[Local, float] = {}
+        for broot in buildroots.without_config(self._mockdir, {one.name for one in configured}, owners):
+            age = time.time() - buildroots.changed(broot, buildroots.directories(self._mockdir, broot))
+            if broot.id not in active and age >= lifetime:
+                old[broot] = age
+        rows = self._ask(list(old))
+        for broot in [broot for broot in old if _is_over(broot, rows.get(broot.id))]:
+            yield self._removal(broot, buildroots.directories(self._mockdir, broot), old[broot])
+
+    def _ask(self, found: List[Local]) -> Dict[int, Mapping[str, Any]]:
+        """The hub's rows of buildroots, by id; those that it does not know are missing."""
+        if not found:
+            return {}
+        return {row["id"]: row for row in self._session.listBuildroots(buildrootID=[broot.id for broot in found])}
+
+    def _mounts(self, active: AbstractSet[int]) -> Iterator[Chore]:
+        """Mounts in buildroots that the hub has as expired, the delay counted from when they were first seen.
+
+        One that the hub does not know may be another hub's: it is left to the removal of strays, which looks closer.
+        """
+        delay = self._options.stale_mount_delay
+        if delay <= 0:
+            return
+        now = time.monotonic()
+        mounted = buildroots.mounted(self._mockdir)
+        candidates = {name: broot for name, broot in mounted.items() if broot.id not in active}
+        self._mounted_since = {name: self._mounted_since.get(name, now) for name in candidates}
+        old = [broot for name, broot in candidates.items() if now - self._mounted_since[name] >= delay]
+        rows = self._ask(old)
+        for broot in [broot for broot in old if broot.id in rows and _is_over(broot, rows[broot.id])]:
+            yield self._unmounting(broot, now - self._mounted_since[broot.name])
+
+    def _unmounting(self, broot: Local, age: float) -> Chore:
+        found = buildroots.directories(self._mockdir, broot)
+        return Chore(f"mounts in buildroot {broot.name}", age, lambda: buildroots.unmount(found), self._again)
+
+    def _workdirs(self, open_tasks: AbstractSet[int]) -> Iterator[Chore]:
+        lifetime = self._options.workdir_lifetime
+        if lifetime <= 0:
+            return
+
+        def in_use(task_id: int) -> bool:
+            return task_id in open_tasks or self._supervisor.job_of(task_id) is not None
+
+        for path, age in workdirs.left(self._options.workdir, lifetime, time.time(), in_use):
+            yield _workdir_removal(path, age)
+
+    def _logs(self) -> Iterator[Chore]:
+        directory, lifetime = self._options.task_log_dir, self._options.task_log_lifetime
+        if not directory or time.monotonic() - self._logs_swept < _LOG_INTERVAL:
+            return
+
+        def swept() -> None:
+            self._logs_swept = time.monotonic()
+            self._again()
+
+        yield Chore("old logs of tasks", 0.0, lambda: _sweep(directory, lifetime), swept)
+
+
+def _workdir_removal(path: Path, age: float) -> Chore:
+    return Chore(f"working directory {path}", age, lambda: workdirs.remove_unused(path))
+
+
+def _sweep(directory: str, lifetime: float) -> None:
+    tasklog.sweep(directory, lifetime)
+
+
+def _is_over(broot: Local, row: Optional[Mapping[str, Any]]) -> bool:
+    """Whether the hub's row of a buildroot, if there is one, says that it is no longer used."""
+    if row is None:
+        return True
+    if row["state"] != _EXPIRED:
+        return False
+    named = _name_of(row)
+    return named is None or named == broot.name
+
+
+def _name_of(row: Mapping[str, Any]) -> Optional[str]:
+    """The name that the hub's row of a buildroot gives it on its host; None where the row does not tell."""
+    if row.get("tag_name") is None or row.get("repo_id") is None:
+        return None
+    return f"{row['tag_name']}-{row['id']}-{row['repo_id']}"

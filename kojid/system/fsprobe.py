@@ -1,0 +1,50 @@
+"""Asking file systems what they have left, where one of them may never answer.
+
+A dead network mount keeps whoever asks in the kernel for good, whatever the signals. So this runs in a process of its
+own with a thread for each place, and tells over a pipe who has answered.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+import time
+from dataclasses import asdict
+from typing import Any, Dict, Mapping, Optional, Tuple
+
+from kojid.system import storage
+from kojid.system.storage import Room
+
+Told = Tuple[str, Optional[Room], str]
+
+
+def ask(places: Mapping[str, str], pipe: int, timeout: float) -> None:
+    """Write a line for each place that answers to `pipe`, and return when all have, or after `timeout` seconds.
+
+    Args:
+        places: a name for each directory.
+        pipe: descriptor of the write end; a line is short enough to be written at once.
+    """
+    threads = [threading.Thread(target=_tell, args=(name, path, pipe), daemon=True) for name, path in places.items()]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + timeout
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _tell(name: str, path: str, pipe: int) -> None:
+    said: Dict[str, Any] = {"name": name}
+    try:
+        said["room"] = asdict(storage.room(path))
+    except OSError as error:
+        said["trouble"] = os.strerror(error.errno or 0)
+    os.write(pipe, json.dumps(said).encode() + b"\n")
+
+
+def parse(line: bytes) -> Told:
+    """Name, room and trouble of a line that `ask` wrote; one of the latter two is empty."""
+    said = json.loads(line)
+    room = said.get("room")
+    return said["name"], None if room is None else Room(**room), said.get("trouble", "")
