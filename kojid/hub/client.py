@@ -27,6 +27,7 @@ logger = logging.getLogger("koji")
 
 READ_TIMEOUT = 300
 IMPATIENT_READ_TIMEOUT = 60  # seconds: the daemon's loop, and a task while mock runs, do nothing else meanwhile
+_LOGOUT_TIMEOUT = 10
 _WHOLE_ANSWER = 4  # times the time limit, as a task's call may well bring megabytes over a slow line
 _CALL_NUMBERS_LEFT_OUT = 1000
 _MOST_TURNS = 4  # numbers that one call gets when replies are lost, the session expires or calls are overtaken
@@ -257,7 +258,7 @@ class HubSession(koji.ClientSession):
 
     def logout(self, session_id: Optional[int] = None) -> None:
         """End this session, or a subsession of it, on the hub; one attempt, as it may as well expire there."""
-        with self.overriding(timeout=min(float(self.opts["timeout"]), IMPATIENT_READ_TIMEOUT)):
+        with self.overriding(timeout=min(float(self.opts["timeout"]), _LOGOUT_TIMEOUT)):
             try:
                 super().logout(session_id)
             except koji.RetryError:

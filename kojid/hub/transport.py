@@ -123,6 +123,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
 
 def _pools(deadline: _Deadline) -> Dict[str, Type[Any]]:
+    # The pools have the names of their parents because error messages show them.
     make: Any = functools.partial(_Response, deadline=deadline)
 
     class Plain(urllib3.connection.HTTPConnection):
@@ -135,10 +136,10 @@ def _pools(deadline: _Deadline) -> Dict[str, Type[Any]]:
             super().__init__(*args, **kwargs)
             self.response_class = make
 
-    class PlainPool(urllib3.connectionpool.HTTPConnectionPool):
+    class HTTPConnectionPool(urllib3.connectionpool.HTTPConnectionPool):
         ConnectionCls = Plain
 
-    class SecurePool(urllib3.connectionpool.HTTPSConnectionPool):
+    class HTTPSConnectionPool(urllib3.connectionpool.HTTPSConnectionPool):
         ConnectionCls = Secure
 
-    return {"http": PlainPool, "https": SecurePool}
+    return {"http": HTTPConnectionPool, "https": HTTPSConnectionPool}
