@@ -28,12 +28,14 @@ from kojid.daemon.status import StatusFile
 from kojid.daemon.supervisor import Supervisor
 from kojid.errors import explain
 from kojid.hub import capabilities
+from kojid.hub.causes import explain_call_error, is_transport_error
 from kojid.plugins import loader
 from kojid.system import notify
 from kojid.tasks import registry
 
 _log = logging.getLogger("koji.build")
 _FIRST_ANSWERS = 1.0  # seconds that the first cycle waits for the file systems
+_LAST_CALLS = 5.0  # seconds for an answer of the hub at the end
 _LONGEST_END = 30.0  # seconds; a process in the kernel's hands can outlive even KILL
 
 
@@ -182,7 +184,8 @@ class Daemon:
         except (koji.AuthError, koji.AuthExpired):
             raise
         except Exception as error:
-            _log.error("this cycle failed: %s", explain(error), exc_info=_log.isEnabledFor(logging.DEBUG))
+            told = explain_call_error(error) if is_transport_error(error) else explain(error)
+            _log.error("this cycle failed: %s", told, exc_info=_log.isEnabledFor(logging.DEBUG))
             self._pause(self._beat.failed(time.monotonic()))
         else:
             pause = self._beat.done(time.monotonic(), again=took)
@@ -222,10 +225,13 @@ class Daemon:
         while self._supervisor.busy() and time.monotonic() < deadline:
             self._loop.turn(time.monotonic() + 0.1)
             self._supervisor.reap()
+        self._session.opts["timeout"] = _LAST_CALLS  # a hub that does not answer must not hold up the end
         try:
             if self._state.tasks:
                 self._session.host.freeTasks(sorted(self._state.tasks))
             self._session.host.updateHost(0.0, False)
         except Exception as error:
             _log.warning("the hub was not told of the end, it will notice: %s", explain(error))
+            if isinstance(error, OSError):
+                return  # out of reach: a logout would only wait as long again
         self._let_go()

@@ -55,6 +55,20 @@ def is_transport_error(error: Optional[BaseException]) -> bool:
     return isinstance(error, (OSError, *_NO_HUB))  # the exceptions of requests are OSErrors
 
 
+def is_broken_off(error: BaseException, *, answered_badly: bool = False) -> bool:
+    """Whether a call may have reached the hub and lost its answer at once, without any waiting.
+
+    Args:
+        error: what the call raised.
+        answered_badly: whether an answer that is not the hub's counts, such as a proxy's error page.
+    """
+    if isinstance(error, requests.exceptions.Timeout):
+        return False
+    if answered_badly and isinstance(error, (requests.exceptions.HTTPError, *_NO_HUB)):
+        return True
+    return bool(koji.is_conn_error(error))
+
+
 def _http(error: BaseException) -> Optional[str]:
     if isinstance(error, requests.exceptions.HTTPError) and error.response is not None:
         status = error.response.status_code

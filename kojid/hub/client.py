@@ -9,17 +9,28 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import re
 import time
+from dataclasses import dataclass
 from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence
 
 import koji
+import requests
 
+from kojid.errors import HostFault
 from kojid.hub import lostreplies
+from kojid.hub.causes import explain_call_error, is_broken_off
+from kojid.hub.lostreplies import Found, Memory, Proven, Rule
 from kojid.hub.transport import Transport
 
 logger = logging.getLogger("koji")
 
 READ_TIMEOUT = 300
+IMPATIENT_READ_TIMEOUT = 60  # seconds: the daemon's loop, and a task while mock runs, do nothing else meanwhile
+_LOGOUT_TIMEOUT = 10
+_WHOLE_ANSWER = 4  # times the time limit, as a task's call may well bring megabytes over a slow line
+_CALL_NUMBERS_LEFT_OUT = 1000
+_MOST_TURNS = 4  # numbers that one call gets when replies are lost, the session expires or calls are overtaken
 # The hub moves, reads and links every file of a build or a repo within these calls before it answers.
 LONG_CALLS = frozenset(
     {
@@ -39,6 +50,46 @@ LONG_READ_TIMEOUT = 3600
 _JITTER = 0.2
 
 
+class HubUnreachable(requests.exceptions.ConnectionError, HostFault):
+    """All patience was in vain. That says nothing about what the task does: another run of it may well succeed.
+
+    Args:
+        message: what was tried.
+    """
+
+    def __init__(self, message: str) -> None:
+        requests.exceptions.ConnectionError.__init__(self, message)
+        self.message, self.hint = message, ""
+
+
+@dataclass
+class _Call:
+    """A call on its way.
+
+    Args:
+        name, args, kwargs: what is called.
+        retry: whether the caller wants it repeated at all.
+        sent: how often it went out under its number.
+        turn: how many numbers it has had.
+    """
+
+    name: str
+    args: Sequence[Any]
+    kwargs: Optional[Mapping[str, Any]]
+    retry: bool
+    sent: int = 0
+    turn: int = 1
+
+    @property
+    def rule(self) -> Optional[Rule]:
+        """What is known of calls of this kind."""
+        return lostreplies.rule_of(self.name, self.args, self.kwargs)
+
+    def anew(self) -> _Call:
+        """The same call, to be made under another number."""
+        return _Call(self.name, self.args, self.kwargs, self.retry, turn=self.turn + 1)
+
+
 class HubSession(koji.ClientSession):
     """A session with the hub.
 
@@ -47,8 +98,10 @@ class HubSession(koji.ClientSession):
 
     - ``patient`` (bool): repeat calls that did not get through, up to ``max_retries`` times with growing pauses up to
       ``retry_interval`` seconds, and wait while the hub is offline if ``offline_retry`` says so. Tasks are patient.
-      The daemon's own session makes one attempt per call; its loop does the waiting.
-    - ``timeout`` (seconds): what reading an answer may take.
+      The daemon's own session is not: it repeats a call once where that costs no time, its loop does the waiting.
+    - ``timeout`` (seconds): how long a call may wait for the next piece of its answer. An impatient session waits for
+      a minute at most, and for no longer until the answer is whole.
+    - ``topurl``: where the Koji volume is.
 
     Attributes:
         last_error: what the latest failed attempt ran into. The library's logins only pass on its text.
@@ -71,6 +124,7 @@ class HubSession(koji.ClientSession):
     ) -> None:
         settings = dict(opts or {})
         settings["timeout"] = settings.get("timeout") or READ_TIMEOUT
+        self._memory = Memory()
         super().__init__(baseurl, opts=settings, sinfo=sinfo, auth_method=auth_method)
 
     def __del__(self) -> None:
@@ -123,32 +177,92 @@ class HubSession(koji.ClientSession):
         """
         if self.multicall:  # the old way of collecting calls: nothing is sent yet
             return super()._callMethod(name, args, kwargs, retry)
-        limit = max(self.opts["timeout"], LONG_READ_TIMEOUT) if name in LONG_CALLS else self.opts["timeout"]
-        with self.overriding(timeout=limit):
-            try:
-                answer = self._call(name, args, kwargs, retry)
-            except koji.AuthExpired:
-                if self.auth_method is None:
-                    raise
-                self._renew_session()
-                answer = self._call(name, args, kwargs, retry)
-            except koji.RetryError as error:
-                answer = self._past_a_lost_reply(error, name, args, kwargs, retry)
+        call = _Call(name, args, kwargs, retry)
+        with self.overriding(**self._limits(name)):
+            answer = self._settle(call)
+        self._memory.note(name, answer)
         if self.after_call is not None:
             self.after_call(name)
         return answer
 
-    def _past_a_lost_reply(
-        self, error: koji.RetryError, name: str, args: Sequence[Any], kwargs: Optional[Mapping[str, Any]], retry: bool
-    ) -> Any:
+    def _limits(self, name: str) -> Dict[str, float]:
+        """How long reading the answer of a method may take: between two pieces of it, and altogether."""
+        limit = float(self.opts["timeout"])
+        if not self.patient:
+            # The caller has other things to attend to and makes the call again in its own time.
+            limit = min(limit, IMPATIENT_READ_TIMEOUT)
+            return {"timeout": limit, "answer_timeout": limit}
+        if name in LONG_CALLS:
+            limit = max(limit, LONG_READ_TIMEOUT)
+        return {"timeout": limit, "answer_timeout": limit * _WHOLE_ANSWER}
+
+    def _settle(self, call: _Call) -> Any:
+        """The answer to a call, also when its reply was lost and the hub has to be asked for it."""
+        try:
+            answer = self._call(call)
+        except koji.AuthExpired:
+            if self.auth_method is None:
+                raise
+            if call.turn >= _MOST_TURNS:
+                raise
+            self._renew_session()
+            found = self._what_became_of(call) if call.sent > 1 else None
+            return found.answer if found else self._settle(call.anew())
+        except koji.RetryError as error:
+            return self._past_a_lost_reply(error, call)
+        except koji.SequenceError as error:
+            return self._catch_up(error, call)
+        except koji.ServerOffline:
+            raise
+        except (koji.GenericError, koji.Fault):
+            # A repetition fails on what the first attempt has done, where the hub enforces no call numbers.
+            found = self._what_became_of(call) if call.sent > 1 else None
+            if found is None:
+                raise
+            return found.answer
+        if answer is None and call.sent > 1 and call.name == "host.openTask":
+            found = self._what_became_of(call)  # such a hub opens a task once, and says "none" the second time
+            return found.answer if found else None
+        return answer
+
+    def _past_a_lost_reply(self, error: koji.RetryError, call: _Call) -> Any:
         """The answer to a call that the hub has done and refuses to do again (contract 3.4)."""
-        if lostreplies.is_done(name):
-            logger.info("The reply to %s was lost, the hub has done it", name)
+        if call.rule is None:
+            raise error
+        if call.rule.proven is Proven.DONE:
+            logger.info("The reply to %s was lost, the hub has done it", call.name)
             return None
-        if lostreplies.is_repeatable(name, kwargs):
-            logger.info("The reply to %s was lost, calling it again", name)
-            return self._call(name, args, kwargs, retry)
+        found = self._what_became_of(call)
+        if found is not None:
+            return found.answer
+        if call.rule.proven is Proven.AGAIN and call.turn < _MOST_TURNS:
+            logger.info("The reply to %s was lost, calling it again", call.name)
+            return self._settle(call.anew())
         raise error
+
+    def _catch_up(self, error: koji.SequenceError, call: _Call) -> Any:
+        """Make a call under a number that the hub has not seen yet, when it says that it has seen a later one."""
+        found = self._what_became_of(call) if call.sent > 1 else None
+        if found is not None:
+            return found.answer
+        if call.turn >= _MOST_TURNS:
+            raise error
+        told = re.match(r"\s*(\d+)\s*>", str(error))
+        latest = int(told.group(1)) if told else (self.callnum or 0) + _CALL_NUMBERS_LEFT_OUT
+        logger.warning("The hub has seen later calls of this session (%s), going on after those", error)
+        self.callnum = max(self.callnum or 0, latest + 1)
+        return self._settle(call.anew())
+
+    def _what_became_of(self, call: _Call) -> Optional[Found]:
+        return lostreplies.ask(self, self._memory, call.name, call.args, call.kwargs)
+
+    def logout(self, session_id: Optional[int] = None) -> None:
+        """End this session, or a subsession of it, on the hub; one attempt, as it may as well expire there."""
+        with self.overriding(timeout=min(float(self.opts["timeout"]), _LOGOUT_TIMEOUT)):
+            try:
+                super().logout(session_id)
+            except koji.RetryError:
+                logger.debug("The reply to a logout was lost")
 
     def _renew_session(self) -> None:
         """Log in again under the same session id (contract 3.5)."""
@@ -164,41 +278,75 @@ class HubSession(koji.ClientSession):
             # A renewed session is the same one to the hub, which goes on counting; the library starts at 0 again.
             self.callnum = max(self.callnum or 0, number)
 
-    def _call(self, name: str, args: Sequence[Any], kwargs: Optional[Mapping[str, Any]], retry: bool) -> Any:
+    def _call(self, call: _Call) -> Any:
         # The call number is taken once: a repetition must be known as such to the hub (contract 3.4).
-        handler, headers, request = self._prepCall(name, args, kwargs)
+        handler, headers, request = self._prepCall(call.name, call.args, call.kwargs)
         self.retries = 0
         self.last_error = None
         failures = 0
         while True:
             self.retries += 1
             try:
-                return self._sendCall(handler, headers, request)
-            except koji.Fault as fault:
-                error = koji.convertFault(fault)
+                found = self._ask_first(call) if failures and call.rule and call.rule.first else None
+                return found.answer if found else self._send(call, handler, headers, request)
+            except (koji.Fault, koji.GenericError) as fault:
+                error = koji.convertFault(fault) if isinstance(fault, koji.Fault) else fault
                 self.last_error = error
-                if not (isinstance(error, koji.ServerOffline) and self._waits_for_offline_hub(retry)):
+                if not (isinstance(error, koji.ServerOffline) and self._waits_for_offline_hub(call.retry)):
                     raise error from None
                 pause = self._offline_pause(self.retries)
             except Exception as error:
+                self._sanitize_connection_error(error)
                 self.last_error = error
                 self.new_session()
                 failures += 1
-                if not self._worth_repeating(error, failures, retry):
+                if not self._worth_repeating(error, failures, call):
+                    self._give_up(error, failures, call)
                     raise
                 pause = self._pause(failures)
-                logger.info("Try #%s for call %s (%s) failed: %s", self.retries, self.callnum, name, error)
+                logger.info("Try #%s for call %s (%s) failed: %s", self.retries, self.callnum, call.name, error)
             time.sleep(pause)
+
+    def _send(self, call: _Call, handler: str, headers: Any, request: bytes) -> Any:
+        call.sent += 1
+        transport: Any = self.rsession
+        transport.answer_seconds = float(self.opts["answer_timeout"])
+        return self._sendOneCall(handler, headers, request)
+
+    def _ask_first(self, call: _Call) -> Optional[Found]:
+        """What became of a call that must not be made twice; no transport error is kept from the caller."""
+        tries = self.retries
+        try:
+            with self.overriding(patient=False):
+                return lostreplies.inquire(self, self._memory, call.name, call.args, call.kwargs)
+        except koji.ServerOffline:
+            raise
+        except koji.GenericError as error:
+            logger.info("What became of %s can't be found out: %s", call.name, error)
+            return None
+        finally:
+            self.retries = tries
 
     def _waits_for_offline_hub(self, retry: bool) -> bool:
         return retry and self.patient and bool(self.opts.get("offline_retry", False))
 
-    def _worth_repeating(self, error: Exception, failures: int, retry: bool) -> bool:
-        if not (retry and self.patient) or koji.is_requests_cert_error(error):
+    def _worth_repeating(self, error: Exception, failures: int, call: _Call) -> bool:
+        if koji.is_requests_cert_error(error):
+            return False
+        if failures == 1 and is_broken_off(error, answered_badly=call.rule is not None):
+            return True  # costs no time, and tells at once whether the hub has done the call
+        if not (call.retry and self.patient):
             return False
         if not (self.logged_in or self.opts.get("anon_retry", False)):
             return False
         return failures <= int(self.opts.get("max_retries", 30))
+
+    def _give_up(self, error: Exception, failures: int, call: _Call) -> None:
+        """Raise HubUnreachable in place of an error that patience did not help against."""
+        if self.patient and failures > int(self.opts.get("max_retries", 30)):
+            raise HubUnreachable(
+                f"the hub did not answer {call.name} in {failures} tries: {explain_call_error(error)}"
+            ) from error
 
     def _pause(self, failures: int) -> float:
         """Seconds before the next try: none, then 1, 2, 4 … up to retry_interval, give or take a fifth."""

@@ -28,6 +28,7 @@ def session_options(options: Any) -> Dict[str, Any]:
     """The settings of a hub session that kojid's options hold (contract 3.2); those that are unset are left out."""
     settings: Dict[str, Any] = koji.grab_session_options(options)
     settings["timeout"] = getattr(options, "timeout", None) or READ_TIMEOUT
+    settings["topurl"] = getattr(options, "topurl", None)
     return settings
 
 

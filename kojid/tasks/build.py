@@ -23,7 +23,7 @@ from kojid.hub import capabilities
 from kojid.hub.volume import read_start, volume_url
 from kojid.sources import specs
 from kojid.sources.scm import is_scm_url
-from kojid.tasks import buildrequest, lostreply
+from kojid.tasks import buildrequest
 from kojid.tasks.archlist import ArchHeaders, build_arches, matches_literally, noarch_choices
 from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.buildrequest import BuildTags
@@ -235,16 +235,31 @@ class BuildTask(BaseTaskHandler):
             built = self.runBuilds(srpm, tags.build_tag, arches, repo_id)
             self.session.host.moveBuildToScratch(self.id, built.srpm, built.rpms, logs=built.logs)
             return None
-        build_id = lostreply.init_build(self.session, self.id, data)
+        try:
+            build_id = int(self.session.host.initBuild(data))
+        except koji.GenericError:
+            finished = self._finished_before()
+            if finished is None:
+                raise
+            return finished
         try:
             built = self.runBuilds(srpm, tags.build_tag, arches, repo_id)
-            lostreply.complete_build(self.session, self.id, build_id, built)
+            self.session.host.completeBuild(self.id, build_id, built.srpm, built.rpms, built.brmap, logs=built.logs)
         except _NOT_A_FAILURE:
             raise
         except Exception:
             self._fail_build(build_id)
             raise
         return build_id
+
+    def _finished_before(self) -> Optional[int]:
+        """The build that an earlier run of this task has completed, if it came so far and was cut off then."""
+        complete = koji.BUILD_STATES["COMPLETE"]
+        ids: List[int] = [row["build_id"] for row in self.session.listBuilds(taskID=self.id, state=complete)]
+        if not ids:
+            return None
+        self.logger.warning("An earlier run of this task has completed build %s, going on from there", ids[0])
+        return ids[0]
 
     def _fail_build(self, build_id: int) -> None:
         try:

@@ -303,6 +303,16 @@ def hang() -> Answer:
     return Answer("hang")
 
 
+def drip(answer: Any, seconds: float = 0.05) -> Answer:
+    """The answer comes byte by byte with pauses."""
+    return Answer("drip", (answer, seconds))
+
+
+def cut(answer: Any) -> Answer:
+    """The connection is reset in the middle of the answer."""
+    return Answer("cut", answer)
+
+
 class FakeHub:
     """A web server that answers hub calls as scripted, on a port of its own on the loopback interface.
 
@@ -425,13 +435,30 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.hub.stopping.wait(60)
         self.close_connection = True
 
+    def _drip(self, found: Tuple[Any, float]) -> None:
+        body = dumps((found[0],), methodresponse=1, allow_none=1).encode()
+        self._head(200, len(body), "text/xml")
+        for place in range(len(body)):
+            if self.server.hub.stopping.wait(found[1]):
+                break
+            self.wfile.write(body[place : place + 1])
+
+    def _cut(self, result: Any) -> None:
+        body = dumps((result,), methodresponse=1, allow_none=1).encode()
+        self._head(200, len(body), "text/xml")
+        self.wfile.write(body[: len(body) // 2])
+        self._reset(None)
+
     def _send(self, code: int, body: bytes, kind: str) -> None:
+        self._head(code, len(body), kind)
+        self.wfile.write(body)
+
+    def _head(self, code: int, size: int, kind: str) -> None:
         self.send_response(code)
         self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Content-Length", str(size))
         self.send_header("Koji-Version", "1.35.3")
         self.end_headers()
-        self.wfile.write(body)
 
 
 def _flat(query: Dict[str, List[str]]) -> Dict[str, str]:

@@ -109,6 +109,8 @@ class Taker:
                 raise
             _log.warning("Task %s was canceled or reassigned just after it was opened", handler.id)
             return False
+        except (OSError, koji.ServerOffline) as error:
+            _log.warning("Task %s keeps the hub's weight: %s", handler.id, explain(error))
         return True
 
     def _begin(self, handler: Any) -> bool:
