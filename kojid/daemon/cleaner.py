@@ -24,6 +24,7 @@ from kojid.system.child import ExitStatus
 _log = logging.getLogger("koji.TaskManager")
 _FIRST_BACKOFF = 60.0
 _LONGEST_BACKOFF = 6 * 3600.0
+_LONG = 3600.0  # seconds after which a chore under way is worth a line
 _ELSEWHERE = 75  # exit status: another daemon's process cleans up here
 
 
@@ -63,6 +64,7 @@ class Cleaner:
         self._directory = directory
         self._queue: List[Chore] = []
         self._current: Optional[Chore] = None
+        self._warn_at = 0.0
         self._failures: Dict[str, _Failure] = {}
 
     @property
@@ -79,6 +81,9 @@ class Cleaner:
         """All that is due now; it replaces what was offered before. Of two with one key the later one counts."""
         due = {chore.key: chore for chore in chores if chore.key != self.current}
         self._queue = sorted(due.values(), key=lambda chore: chore.age)
+        if self._current is not None and time.monotonic() >= self._warn_at:
+            self._warn_at = float("inf")
+            _log.warning("cleaning up %s takes more than %d minutes; the rest waits", self.current, _LONG / 60)
         self._next()
 
     def _next(self) -> None:
@@ -88,7 +93,7 @@ class Cleaner:
                 self._start(chore)
 
     def _start(self, chore: Chore) -> None:
-        self._current = chore
+        self._current, self._warn_at = chore, time.monotonic() + _LONG
         _log.info("Cleaning up: %s", chore.key)
         try:
             self._supervisor.help_with(

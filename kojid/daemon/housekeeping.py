@@ -54,6 +54,7 @@ class Housekeeping:
         self._options = options
         self._probes = probes
         self._on_event = on_event
+        self._supervisor = supervisor
         self._cleaner = Cleaner(supervisor, options.mockdir)
         self._leftovers = Leftovers(session, options, supervisor)
         self._mockdir = Path(options.mockdir)
@@ -75,6 +76,7 @@ class Housekeeping:
         if self._probes.answer("mockdir").room is None:
             return  # it is missing or does not answer: nothing in there can be judged
         self._learn(stray)
+        stray = [broot for broot in stray if not self._is_being_ended(broot, mine)]
         chores = [chore for broot in stray for chore in self._consider(broot)]
         chores += self._leftovers.chores(local, in_use, mine)
         chores += self._make_room(stray)
@@ -113,6 +115,13 @@ class Housekeeping:
             return
         self._settled.add(broot.id)
         _log.warning("left alone for now: buildroot %s is not known to the hub as retired", broot.name)
+
+    def _is_being_ended(self, broot: Local, open_tasks: Set[int]) -> bool:
+        """Whether the hub has taken its task away and the processes of the task are still here."""
+        retired = self._retired.get(broot.id)
+        if retired is None or retired.task_id in open_tasks:
+            return False
+        return self._supervisor.job_of(retired.task_id) is not None
 
     def _consider(self, broot: Local) -> Iterator[Chore]:
         """Keep a buildroot, empty it, or remove it, by its age (contract 4.6, step 3)."""

@@ -92,7 +92,7 @@ class Leftovers:
             if broot.id not in active and age >= lifetime:
                 old[broot] = age
         rows = self._ask(list(old))
-        for broot in [broot for broot in old if _is_over(broot, rows.get(broot.id))]:
+        for broot in [broot for broot in old if self._is_over(broot, rows.get(broot.id))]:
             yield self._removal(broot, buildroots.directories(self._mockdir, broot), old[broot])
 
     def _ask(self, found: List[Local]) -> Dict[int, Mapping[str, Any]]:
@@ -100,6 +100,14 @@ class Leftovers:
         if not found:
             return {}
         return {row["id"]: row for row in self._session.listBuildroots(buildrootID=[broot.id for broot in found])}
+
+    def _is_over(self, broot: Local, row: Optional[Mapping[str, Any]]) -> bool:
+        """Whether the hub's row of a buildroot, if there is one, says that it is no longer used, and no task does."""
+        if row is None:
+            return True
+        if row["state"] != _EXPIRED or self._supervisor.job_of(row["task_id"]) is not None:
+            return False
+        return _name_of(row) in (None, broot.name)
 
     def _mounts(self, active: AbstractSet[int]) -> Iterator[Chore]:
         """Mounts in buildroots that the hub has as expired, the delay counted from when they were first seen.
@@ -115,7 +123,7 @@ class Leftovers:
         self._mounted_since = {name: self._mounted_since.get(name, now) for name in candidates}
         old = [broot for name, broot in candidates.items() if now - self._mounted_since[name] >= delay]
         rows = self._ask(old)
-        for broot in [broot for broot in old if broot.id in rows and _is_over(broot, rows[broot.id])]:
+        for broot in [broot for broot in old if broot.id in rows and self._is_over(broot, rows[broot.id])]:
             yield self._unmounting(broot, now - self._mounted_since[broot.name])
 
     def _unmounting(self, broot: Local, age: float) -> Chore:
@@ -151,16 +159,6 @@ def _workdir_removal(path: Path, age: float) -> Chore:
 
 def _sweep(directory: str, lifetime: float) -> None:
     tasklog.sweep(directory, lifetime)
-
-
-def _is_over(broot: Local, row: Optional[Mapping[str, Any]]) -> bool:
-    """Whether the hub's row of a buildroot, if there is one, says that it is no longer used."""
-    if row is None:
-        return True
-    if row["state"] != _EXPIRED:
-        return False
-    named = _name_of(row)
-    return named is None or named == broot.name
 
 
 def _name_of(row: Mapping[str, Any]) -> Optional[str]:

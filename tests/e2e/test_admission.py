@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
-from typing import Any
+from typing import Any, Iterator
 
 import koji
 import pytest
@@ -70,3 +71,48 @@ def test_what_keeps_tasks_away_is_told_in_the_log_once_and_in_the_status_file(hu
         assert status["ready"] is False
         assert status["reason"].startswith(f"Insufficient inodes at {daemon.options['mockdir']}: ")
         assert not hub.session("admin").getHost("builder")["ready"]
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 16 MiB and few inodes as the daemon's `workdir`."""
+    place = tmp_path / "daemon-builder" / "workdir"
+    place.mkdir(parents=True)
+    command = ["mount", "-t", "tmpfs", "-o", "size=16m,nr_inodes=100", "none", str(place)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"needs root and mounts: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)
+
+
+@pytest.mark.root
+def test_a_full_or_read_only_file_system_keeps_tasks_away_until_it_is_mended(
+    hub: SandboxHub, tmp_path: Path, small: Path
+) -> None:
+    admin = hub.session("admin")
+
+    def ready() -> bool:
+        return bool(admin.getHost("builder")["ready"])
+
+    with light_daemon(hub, tmp_path, minspace_workdir=8, mininodes=50) as daemon:
+        wait_for(ready, 30)
+        (small / "big").write_bytes(b"x" * (12 << 20))
+        wait_for(lambda: not ready(), 30)
+        assert daemon.lines(f"INFO.*Insufficient disk space at {small}: 4 MB, 8 MB required")
+        (small / "big").unlink()
+        wait_for(ready, 30)
+        for number in range(60):
+            (small / str(number)).touch()
+        wait_for(lambda: not ready(), 30)
+        assert daemon.lines(f"INFO.*Insufficient inodes at {small}: ")
+        for number in range(60):
+            (small / str(number)).unlink()
+        wait_for(ready, 30)
+        subprocess.run(["mount", "-o", "remount,ro", str(small)], check=True)
+        wait_for(lambda: not ready(), 30)
+        assert daemon.lines(f"INFO.*The file system of {small} is read-only")
+        subprocess.run(["mount", "-o", "remount,rw", str(small)], check=True)
+        task_id = admin.makeTask("sleep", [0])
+        wait_for(lambda: admin.getTaskInfo(task_id)["state"] == koji.TASK_STATES["CLOSED"], 30)
+        assert len(daemon.lines("INFO.*Ready for tasks again")) == 3

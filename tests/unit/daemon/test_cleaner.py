@@ -81,6 +81,18 @@ def test_a_failing_one_is_left_for_longer_each_time_and_stops_nothing_else(
     assert tries == [0, 60, 180, 420, 900]
 
 
+def test_one_that_takes_very_long_is_told_once(
+    supervisor: Supervisor, clean: Cleaner, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(cleaner.time, "monotonic", lambda: clock[0])
+    for now in (0, 3599, 3601, 9000):
+        clock[0] = now
+        clean.offer([chore("huge")])
+    told = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
+    assert told == ["cleaning up huge takes more than 60 minutes; the rest waits"]
+
+
 def test_a_machine_without_a_process_to_give_counts_as_a_failure(clean: Cleaner, supervisor: Supervisor) -> None:
     def none(*_args: object) -> int:
         raise HostFault("no process")

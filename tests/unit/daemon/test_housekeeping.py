@@ -214,6 +214,16 @@ def test_buildroots_in_use_and_unknown_ones_are_left_alone(site: Site) -> None:
     assert (unknown / "root" / "etc").is_dir()
 
 
+def test_a_task_that_was_taken_away_keeps_its_buildroot_until_its_processes_have_ended(site: Site) -> None:
+    site.buildroot(1, age=2 * DAY, state="CANCELED")
+    site.supervisor.running = {101}
+    site.keeper.update([], [])
+    assert site.config(1).exists()
+    site.supervisor.running = set()
+    site.keeper.update([], [])
+    assert not site.config(1).exists()
+
+
 def test_the_hub_is_asked_once_about_a_retired_buildroot(site: Site) -> None:
     site.buildroot(1, age=60)
     for _ in range(3):

@@ -69,6 +69,13 @@ class TestStrayBuildroots:
         sweep(site)
         assert site.directories() == ["tag-6-7", "tag-8-7"]
 
+    def test_one_whose_task_still_has_processes_here_stays(self, site: Site) -> None:
+        stray(site)
+        site.rows = {5: row(5, EXPIRED)}
+        site.supervisor.running = {50}
+        sweep(site)
+        assert site.directories() == ["tag-5-7"]
+
     def test_one_that_is_active_on_this_host_stays(self, site: Site) -> None:
         stray(site)
         sweep(site, [{"id": 5, "task_id": 50, "tag_name": "tag", "arch": "x86_64"}], [50])
