@@ -20,6 +20,7 @@ from kojid.daemon.buildroots import Local
 from kojid.daemon.cleaner import Chore, Cleaner
 from kojid.daemon.leftovers import Leftovers
 from kojid.daemon.probes import Probes
+from kojid.daemon.shortage import Shortage
 from kojid.daemon.supervisor import Supervisor
 
 _log = logging.getLogger("koji.TaskManager")
@@ -56,7 +57,8 @@ class Housekeeping:
         self._on_event = on_event
         self._supervisor = supervisor
         self._cleaner = Cleaner(supervisor, options.mockdir)
-        self._leftovers = Leftovers(session, options, supervisor)
+        self._shortage = Shortage(options, probes)
+        self._leftovers = Leftovers(session, options, supervisor, self._shortage)
         self._mockdir = Path(options.mockdir)
         self._retired: Dict[int, Retired] = {}
         self._settled: Set[int] = set()
@@ -174,13 +176,7 @@ class Housekeeping:
 
     def _is_short(self) -> bool:
         """Whether space or inodes are short, as of after the last time that room was made."""
-        answer = self._probes.answer("mockdir")
-        if answer.room is None or answer.asked <= self._freed:
-            return False
-        given = self._options.cleanup_minspace
-        wanted = int(self._options.minspace * 5 // 4 if given is None else given)
-        inodes = int(self._options.mininodes * 5 // 4)
-        return answer.room.free_mb < wanted or 0 <= answer.room.free_inodes < inodes
+        return self._probes.answer("mockdir").asked > self._freed and self._shortage.in_mockdir()
 
     def _room_made(self) -> None:
         self._freed = time.monotonic()

@@ -17,10 +17,13 @@ from kojid.config.options import Options
 from kojid.daemon import buildroots, tasklog, workdirs
 from kojid.daemon.buildroots import Local
 from kojid.daemon.cleaner import Chore
+from kojid.daemon.shortage import Shortage
 from kojid.daemon.supervisor import Supervisor
 
 _log = logging.getLogger("koji.TaskManager")
 _LONGEST_INTERVAL = 600.0
+_SHORT_INTERVAL = 30.0
+_SHORT_LIFETIME = 600.0  # seconds since its last change after which a dead task's garbage goes when room is short
 _LOG_INTERVAL = 3600.0
 _EXPIRED = koji.BR_STATES["EXPIRED"]
 
@@ -32,12 +35,14 @@ class Leftovers:
         session: the daemon's hub session.
         options: the daemon's settings.
         supervisor: knows the tasks that run here.
+        shortage: with little room, what is garbage for certain does not wait for its time.
     """
 
-    def __init__(self, session: Any, options: Options, supervisor: Supervisor) -> None:
+    def __init__(self, session: Any, options: Options, supervisor: Supervisor, shortage: Shortage) -> None:
         self._session = session
         self._options = options
         self._supervisor = supervisor
+        self._shortage = shortage
         self._mockdir = Path(options.mockdir)
         delays = (options.stray_buildroot_lifetime, options.workdir_lifetime, options.stale_mount_delay)
         self._interval = min([_LONGEST_INTERVAL, *(delay / 4 for delay in delays if delay > 0)])
@@ -57,7 +62,8 @@ class Leftovers:
             open_tasks: ids of this host's open tasks.
         """
         if time.monotonic() >= self._next:
-            self._next = time.monotonic() + self._interval
+            short = self._shortage.in_mockdir() or self._shortage.in_workdir()
+            self._next = time.monotonic() + (min(self._interval, _SHORT_INTERVAL) if short else self._interval)
             self._found = [
                 *self._strays(configured, active),
                 *self._mounts(active),
@@ -85,15 +91,18 @@ class Leftovers:
         lifetime = self._options.stray_buildroot_lifetime
         if lifetime <= 0:
             return
+        early = min(lifetime, _SHORT_LIFETIME) if self._shortage.in_mockdir() else lifetime
         owners = buildroots.owners(self._options.mockuser)
         old: Dict[Local, float] = {}
         for broot in buildroots.without_config(self._mockdir, {one.name for one in configured}, owners):
             age = time.time() - buildroots.changed(broot, buildroots.directories(self._mockdir, broot))
-            if broot.id not in active and age >= lifetime:
+            if broot.id not in active and age >= early:
                 old[broot] = age
         rows = self._ask(list(old))
-        for broot in [broot for broot in old if self._is_over(broot, rows.get(broot.id))]:
-            yield self._removal(broot, buildroots.directories(self._mockdir, broot), old[broot])
+        for broot, age in old.items():
+            # Only the hub's word makes one garbage for certain, before its lifetime is over.
+            if (age >= lifetime or broot.id in rows) and self._is_over(broot, rows.get(broot.id)):
+                yield self._removal(broot, buildroots.directories(self._mockdir, broot), age)
 
     def _ask(self, found: List[Local]) -> Dict[int, Mapping[str, Any]]:
         """The hub's rows of buildroots, by id; those that it does not know are missing."""
@@ -134,6 +143,8 @@ class Leftovers:
         lifetime = self._options.workdir_lifetime
         if lifetime <= 0:
             return
+        if self._shortage.in_workdir():
+            lifetime = min(lifetime, _SHORT_LIFETIME)
 
         def in_use(task_id: int) -> bool:
             return task_id in open_tasks or self._supervisor.job_of(task_id) is not None

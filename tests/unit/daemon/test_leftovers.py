@@ -15,6 +15,7 @@ import pytest
 from kojid.daemon import buildroots, cleaner
 from kojid.errors import HostFault
 from kojid.system import mounts
+from kojid.system.storage import Room
 from tests.unit.daemon.test_housekeeping import DAY, Site
 
 EXPIRED, BUILDING = 3, 2
@@ -75,6 +76,17 @@ class TestStrayBuildroots:
         site.supervisor.running = {50}
         sweep(site)
         assert site.directories() == ["tag-5-7"]
+
+    def test_with_little_room_those_go_early_that_the_hub_has_as_expired(self, site: Site) -> None:
+        for number, age in ((5, 3600), (6, 3600), (8, 60)):
+            stray(site, f"tag-{number}-7", age)
+        site.rows = {5: row(5, EXPIRED), 8: row(8, EXPIRED)}
+        sweep(site)
+        assert len(site.directories()) == 3
+        site.room = Room(10)
+        site.renew()
+        sweep(site)
+        assert site.directories() == ["tag-6-7", "tag-8-7"]
 
     def test_one_that_is_active_on_this_host_stays(self, site: Site) -> None:
         stray(site)
@@ -167,6 +179,12 @@ class TestWorkdirs:
         sweep(site, open_tasks=[2])
         assert not dead.exists() and not other_group.exists()
         assert open_one.exists() and runs.exists() and young.exists()
+
+    def test_with_little_room_they_go_early(self, site: Site) -> None:
+        dead, young = self.make(site, "1/1", age=3600), self.make(site, "2/2", age=60)
+        site.room = Room(639)
+        sweep(site)
+        assert not dead.exists() and young.exists()
 
     def test_a_recent_file_in_it_keeps_it(self, site: Site) -> None:
         directory = self.make(site, "1/1")
