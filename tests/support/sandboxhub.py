@@ -69,12 +69,12 @@ class SandboxHub:
     @property
     def url(self) -> str:
         """Where calls go."""
-        return f"https://127.0.0.1:{self._port('port')}/kojihub"
+        return f"https://{self.settings.address}:{self._port('port')}/kojihub"
 
     @property
     def files_url(self) -> str:
         """Where topdir is served: the `topurl` of a builder."""
-        return f"http://127.0.0.1:{self._port('files.port')}/kojifiles"
+        return f"http://{self.settings.address}:{self._port('files.port')}/kojifiles"
 
     @property
     def ca(self) -> Path:

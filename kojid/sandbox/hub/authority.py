@@ -18,6 +18,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 CA_NAME = "ca.crt"
 _CA_KEY = "ca.key"
 _DAY = datetime.timedelta(days=1)
+_LOOPBACK = "127.0.0.1"
 _LIFETIME = 3650 * _DAY
 
 Key = ec.EllipticCurvePrivateKey
@@ -58,13 +59,15 @@ def issue(
     name: str,
     not_before: Optional[datetime.datetime] = None,
     not_after: Optional[datetime.datetime] = None,
+    address: str = _LOOPBACK,
 ) -> bytes:
     """A new certificate of the CA in `directory`, with its key before it, as PEM.
 
     Args:
-        name: the CN: a user, a host, or for servers any name; 127.0.0.1 and localhost are added for those.
+        name: the CN: a user, a host, or for servers any name; localhost, 127.0.0.1 and `address` are added for those.
         not_before: when it begins to hold (UTC without a zone); a day ago by default.
         not_after: when it ends; in ten years by default.
+        address: where a server is reached.
 
     Raises:
         FileNotFoundError: there is no CA in the directory.
@@ -75,7 +78,8 @@ def issue(
     issuer = ca.subject.get_attributes_for_oid(NameOID.COMMON_NAME)[0].value
     begin = not_before or min(now - _DAY, (not_after or now) - _DAY)
     builder = _builder(name, str(issuer), key, begin, not_after or now + _LIFETIME)
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    addresses = [x509.IPAddress(ipaddress.ip_address(text)) for text in sorted({_LOOPBACK, address})]
+    names = [x509.DNSName("localhost"), *addresses]
     usages = [ExtendedKeyUsageOID.CLIENT_AUTH, ExtendedKeyUsageOID.SERVER_AUTH]
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
@@ -86,11 +90,11 @@ def issue(
     return _key_pem(key) + certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def ensure(directory: Path, name: str) -> Path:
-    """The PEM file of a user, host or server (NAME.pem, mode 0600), issued when it is missing."""
+def ensure(directory: Path, name: str, address: str = _LOOPBACK) -> Path:
+    """The PEM file of a user, host or server (NAME.pem, mode 0600), issued when it is missing; see `issue`."""
     path = directory / f"{name}.pem"
     if not path.exists():
-        _write(path, issue(directory, name), mode=0o600)
+        _write(path, issue(directory, name, address=address), mode=0o600)
     return path
 
 

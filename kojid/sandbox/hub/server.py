@@ -59,7 +59,9 @@ class Hub:
         authority.make_ca(settings.ca_dir)
         for name in (*settings.users, *(host.name for host in settings.hosts)):
             authority.ensure(settings.ca_dir, name)
-        context = tls.server_context(authority.ensure(settings.ca_dir, "hub"), settings.ca_dir / authority.CA_NAME)
+        context = tls.server_context(
+            authority.ensure(settings.ca_dir, "hub", settings.address), settings.ca_dir / authority.CA_NAME
+        )
         self._calls = _server(settings, self._port(settings.port, PORT_FILE), Application(self.kernel))
         self._calls.ssl_adapter = tls.Adapter(context)
         self._calls.ConnectionClass = tls.Connection
