@@ -181,6 +181,19 @@ def test_a_build_is_found_by_its_task(serve: Serve) -> None:
     assert patient(asked.hub).host.initBuild({"name": "n", "task_id": 5}) == 8
 
 
+def test_a_repo_is_found_by_its_task(serve: Serve) -> None:
+    rows = [{"id": 7, "create_event": 70, "creation_ts": 50.0}, {"id": 8, "create_event": 80, "creation_ts": 101.0}]
+    asked = Asked(serve, cut([8, 80]), LOST)
+    asked.hub.method("repo.query", lambda *_, **__: rows)
+    assert patient(asked.hub).host.repoInit(2, task_id=5, opts=None) == [8, 80]
+
+
+def test_hubs_that_can_not_list_repos_make_another(serve: Serve) -> None:
+    asked = Asked(serve, cut([8, 80]))
+    asked.hub.method("host.repoInit", lambda *_, **__: [9, 90])
+    assert patient(asked.hub).host.repoInit(2, task_id=5) == [9, 90]
+
+
 # -- hubs that repeat calls silently (1.31 to 1.35.3)
 
 
