@@ -231,6 +231,27 @@ def test_what_was_not_made_is_asked_for_again_under_its_number(serve: Serve) -> 
     assert sent == ["0", "0"]
 
 
+def test_nothing_is_made_again_before_the_hub_could_be_asked(serve: Serve) -> None:
+    asked = Asked(serve, status(502), status(503), fault(1014, "offline"), listBuildroots=[buildroot(24)])
+    session = patient(asked.hub, max_retries=9, offline_retry=True)
+    assert session.host.newBuildRoot(3, "x86_64", task_id=5) == 24
+    assert asked.hub.names() == ["host.newBuildRoot", *["listBuildroots"] * 3, "getTaskInfo"]
+
+
+def test_a_session_renewed_by_a_question_goes_on_with_its_new_key(serve: Serve) -> None:
+    renewed = {**SINFO, "session-key": "new"}
+    asked = Asked(serve, status(502), fault(1007, "expired"), value(renewed), value([]))
+    asked.hub.method("host.newBuildRoot", lambda *_, **__: 26)
+    opts = {"user": "u", "password": "p", "patient": True, "max_retries": 3}
+    session = HubSession(asked.hub.url, opts, dict(SINFO), {"method": "login", "kwargs": {}})
+    asked.hub.method("getTaskInfo", lambda *_, **__: task())
+    found = session.host.newBuildRoot(3, "x86_64", task_id=5)
+    sent = [one for one in asked.hub.received if one.name == "host.newBuildRoot"]
+    assert [one.headers["Koji-Session-Key"] for one in sent] == ["7-key", "new"]
+    assert [one.headers["Koji-Session-Callnum"] for one in sent] == ["0", "0"]
+    assert found == 26
+
+
 @pytest.mark.parametrize(
     ("name", "args", "refusal", "table"),
     [
