@@ -309,6 +309,9 @@ class HubSession(koji.ClientSession):
 
     def _send(self, call: _Call, handler: str, headers: Any, request: bytes) -> Any:
         call.sent += 1
+        if call.sent > 1 and self.sinfo:  # a question in between may have renewed the session
+            key = str(self.sinfo["session-key"])
+            headers = [(name, key if name == "Koji-Session-Key" else text) for name, text in headers]
         transport: Any = self.rsession
         transport.answer_seconds = float(self.opts["answer_timeout"])
         return self._sendOneCall(handler, headers, request)

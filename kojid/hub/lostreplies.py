@@ -68,8 +68,9 @@ class Memory:
 
     def note(self, name: str, answer: Any) -> None:
         """Keep the id that a call has made."""
-        if name in _MAKERS and isinstance(answer, int):
-            self.known.setdefault(name, set()).add(answer)
+        made = answer[0] if isinstance(answer, (list, tuple)) and answer else answer
+        if name in _MAKERS and isinstance(made, int):
+            self.known.setdefault(name, set()).add(made)
 
 
 @dataclass
@@ -127,7 +128,8 @@ def inquire(session: Any, memory: Memory, name: str, args: Args, kwargs: Optiona
         return None
     found = rule.ask(Inquiry(session, memory.known.get(name, set())), *args, **(kwargs or {}))
     if found is not None:
-        logger.warning("The reply to %s was lost, the hub has done it: %r", name, found.answer)
+        made = f": {found.answer}" if isinstance(found.answer, (int, list)) else ""
+        logger.warning("The reply to %s was lost, the hub has done it%s", name, made)
     return found
 
 
@@ -221,6 +223,18 @@ def _tagged(hub: Inquiry, _task_id: int, tag: Any, build: Any, *_: Any, **__: An
 # -- repos and the session
 
 
+def _repo(hub: Inquiry, _tag: Any, task_id: Optional[int] = None, *_: Any, **__: Any) -> Optional[Found]:
+    if task_id is None:
+        return None
+    # hubs before 1.35 do not know this call: there a second repo is made, and the first one swept as stale
+    rows = hub.session.repo.query(
+        [["task_id", "=", task_id], ["state", "=", koji.REPO_INIT]], fields=["id", "create_event", "creation_ts"]
+    )
+    events = {row["id"]: row["create_event"] for row in rows}
+    found = hub.newest([{"id": row["id"], "create_ts": row["creation_ts"]} for row in rows], task_id)
+    return Found([found.answer, events[found.answer]]) if found else None
+
+
 def _repo_done(hub: Inquiry, repo_id: int, *_: Any, **__: Any) -> Optional[Found]:
     repo = hub.session.repoInfo(repo_id)
     done = repo and repo["state"] in (koji.REPO_STATES["READY"], koji.REPO_STATES["EXPIRED"])
@@ -237,7 +251,7 @@ _DONE = Rule(Proven.DONE)
 _AGAIN = Rule(Proven.AGAIN)
 _LABELLED = Rule(Proven.AGAIN)
 _COMPLETION = Rule(Proven.DONE, _completed)
-_MAKERS = frozenset({"host.initBuild", "host.newBuildRoot", "host.subtask", "host.subtask2"})
+_MAKERS = frozenset({"host.initBuild", "host.newBuildRoot", "host.repoInit", "host.subtask", "host.subtask2"})
 _RULES: Dict[str, Rule] = {
     "cancelTaskChildren": _DONE,
     "exclusiveSession": Rule(Proven.DONE, _exclusive),
@@ -260,7 +274,7 @@ _RULES: Dict[str, Rule] = {
     "host.openTask": Rule(Proven.ASK, _opened),
     "host.refuseTask": _DONE,
     "host.repoDone": Rule(Proven.DONE, _repo_done),
-    "host.repoInit": _AGAIN,
+    "host.repoInit": Rule(Proven.AGAIN, _repo, first=True),
     "host.setBuildRootList": Rule(Proven.DONE, _listed),
     "host.setBuildRootState": _DONE,
     "host.setHostData": _DONE,

@@ -303,13 +303,19 @@ class _Handler(BaseHTTPRequestHandler):
             self._break_off()
 
     def _handle(self, fault: Optional[Fault], body: bytes) -> None:
+        self._wait_while_frozen()
         answer = self._pass_on(body) if fault is None or fault.done else None
-        self.state.open.wait()
+        self._wait_while_frozen()
         if fault is not None:
             getattr(self, f"_{fault.kind}")(fault, body, answer)
         else:
             assert answer is not None
             self._answer(*answer)
+
+    def _wait_while_frozen(self) -> None:
+        self.state.open.wait()
+        if self.state.ending.is_set():
+            raise _Gone
 
     def _pass_on(self, body: bytes) -> Tuple[int, List[Tuple[str, str]], bytes]:
         """Have the hub do the call; its status, headers and body."""

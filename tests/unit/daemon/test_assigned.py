@@ -115,6 +115,14 @@ def test_a_task_that_was_canceled_right_after_opening_is_let_go(info: Dict[str, 
         assert not site.take()
 
 
+@pytest.mark.parametrize("trouble", [koji.ServerOffline("offline"), ConnectionError("reset")])
+def test_a_task_is_begun_although_its_weight_did_not_get_through(trouble: Exception) -> None:
+    site = Site()
+    site.session.host.setTaskWeight.side_effect = trouble
+    assert site.take()
+    assert site.supervisor.start.called
+
+
 def test_a_host_without_processes_gives_the_task_back() -> None:
     site = Site()
     site.supervisor.start.side_effect = HostFault("no process could be started")

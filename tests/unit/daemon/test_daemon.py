@@ -100,6 +100,7 @@ def test_a_hub_in_trouble_does_not_spoil_the_end(site: Site, error: Exception, l
     site.session.host.updateHost.side_effect = error
     assert site.run() == 0
     assert site.session.logout.called is left
+    assert site.session.opts["timeout"] <= 5  # a silent one does not hold it up
 
 
 def test_a_restart_gives_the_lock_back_and_starts_the_same_program(site: Site) -> None:

@@ -181,6 +181,19 @@ def test_a_build_is_found_by_its_task(serve: Serve) -> None:
     assert patient(asked.hub).host.initBuild({"name": "n", "task_id": 5}) == 8
 
 
+def test_a_repo_is_found_by_its_task(serve: Serve) -> None:
+    rows = [{"id": 7, "create_event": 70, "creation_ts": 50.0}, {"id": 8, "create_event": 80, "creation_ts": 101.0}]
+    asked = Asked(serve, cut([8, 80]), LOST)
+    asked.hub.method("repo.query", lambda *_, **__: rows)
+    assert patient(asked.hub).host.repoInit(2, task_id=5, opts=None) == [8, 80]
+
+
+def test_hubs_that_can_not_list_repos_make_another(serve: Serve) -> None:
+    asked = Asked(serve, cut([8, 80]))
+    asked.hub.method("host.repoInit", lambda *_, **__: [9, 90])
+    assert patient(asked.hub).host.repoInit(2, task_id=5) == [9, 90]
+
+
 # -- hubs that repeat calls silently (1.31 to 1.35.3)
 
 
@@ -216,6 +229,27 @@ def test_what_was_not_made_is_asked_for_again_under_its_number(serve: Serve) -> 
     assert patient(asked.hub).host.newBuildRoot(3, "x86_64", task_id=5) == 25
     sent = [one.headers["Koji-Session-Callnum"] for one in asked.hub.received if one.name == "host.newBuildRoot"]
     assert sent == ["0", "0"]
+
+
+def test_nothing_is_made_again_before_the_hub_could_be_asked(serve: Serve) -> None:
+    asked = Asked(serve, status(502), status(503), fault(1014, "offline"), listBuildroots=[buildroot(24)])
+    session = patient(asked.hub, max_retries=9, offline_retry=True)
+    assert session.host.newBuildRoot(3, "x86_64", task_id=5) == 24
+    assert asked.hub.names() == ["host.newBuildRoot", *["listBuildroots"] * 3, "getTaskInfo"]
+
+
+def test_a_session_renewed_by_a_question_goes_on_with_its_new_key(serve: Serve) -> None:
+    renewed = {**SINFO, "session-key": "new"}
+    asked = Asked(serve, status(502), fault(1007, "expired"), value(renewed), value([]))
+    asked.hub.method("host.newBuildRoot", lambda *_, **__: 26)
+    opts = {"user": "u", "password": "p", "patient": True, "max_retries": 3}
+    session = HubSession(asked.hub.url, opts, dict(SINFO), {"method": "login", "kwargs": {}})
+    asked.hub.method("getTaskInfo", lambda *_, **__: task())
+    found = session.host.newBuildRoot(3, "x86_64", task_id=5)
+    sent = [one for one in asked.hub.received if one.name == "host.newBuildRoot"]
+    assert [one.headers["Koji-Session-Key"] for one in sent] == ["7-key", "new"]
+    assert [one.headers["Koji-Session-Callnum"] for one in sent] == ["0", "0"]
+    assert found == 26
 
 
 @pytest.mark.parametrize(
