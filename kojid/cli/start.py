@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import resource
 import sys
 from pathlib import Path
-from typing import Any, List
+from typing import List
 
 import koji
 
@@ -17,9 +16,12 @@ from kojid.cli import arguments, logsetup
 from kojid.cli.arguments import Invocation
 from kojid.config import loader
 from kojid.config.options import BY_NAME, Options
+from kojid.daemon import entry, reattach
 from kojid.daemon.daemon import Daemon
+from kojid.daemon.keeper import Keeper
+from kojid.daemon.ledger import Ledger, LedgerInUse
+from kojid.daemon.program import Program, Terminated, raise_on_term
 from kojid.errors import ConfigError, KojidError, LoginError, explain
-from kojid.hub import session as hub
 from kojid.system import background, locks
 
 _log = logging.getLogger("koji.build")
@@ -71,28 +73,63 @@ def _prepare(options: Options) -> None:
 
 
 def _run(invocation: Invocation, options: Options) -> int:
-    session = hub.login(options)
-    _take_lock(session, force=invocation.force_lock)
-    if session.echo("OK") != ["OK"]:
-        raise KojidError(f"{options.server} does not answer as a hub does", "check the server option")
     if invocation.foreground and invocation.skip_main:
-        session.logout()
+        return _try_login(invocation, options)
+    ledger = Ledger(Path(options.state_dir) / "ledger")
+    raise_on_term()
+    try:
+        return _serve(invocation, options, ledger)
+    except Terminated as signalled:
+        # Told to stop before the loop turned: the tasks of the daemon before this one go, too.
+        _log.info("%s received", signalled)
+        reattach.end_all(ledger, options, "this host is told to stop")
         return 0
+
+
+def _serve(invocation: Invocation, options: Options, ledger: Ledger) -> int:
+    program = Program(sys.argv, lambda: _recheck(invocation, options), detached=not invocation.foreground)
+    keeper = _enter(invocation, options, ledger)
     if not invocation.foreground:
         background.detach()
+        ledger.open()
     _apply_limits(options)
-    _wait_for_former(options.workdir)
+    if not reattach.living(ledger):
+        _wait_for_former(options.workdir)
     _log.info("kojid %s on hub %s", __version__, options.server)
-    return Daemon(session, options, sys.argv, detached=not invocation.foreground).run()
+    return Daemon(keeper, options, ledger, program).run()
 
 
-def _take_lock(session: Any, *, force: bool) -> None:
+def _enter(invocation: Invocation, options: Options, ledger: Ledger) -> Keeper:
+    """A session with the hub; from a daemon that runs here and is to be robbed, the ledger comes with its end."""
     try:
-        hub.take_lock(session, force=force)
-    except LoginError:
-        with contextlib.suppress(Exception):
-            session.logout()  # a daemon that does not start leaves no session behind
-        raise
+        ledger.open()
+    except LedgerInUse:
+        if not invocation.force_lock:
+            raise
+        keeper = entry.rob(options, ledger)
+        _log.info("Waiting for another kojid to leave %s", options.state_dir)
+        ledger.open(_FORMER_SECONDS)
+        keeper.keep()
+        return keeper
+    return entry.enter(options, ledger, force=invocation.force_lock)
+
+
+def _try_login(invocation: Invocation, options: Options) -> int:
+    """Log in, take the lock and give both back; a daemon that runs is left alone, unless its lock is to be forced."""
+    entry.log_in(options, force=invocation.force_lock).logout()
+    return 0
+
+
+def _recheck(invocation: Invocation, options: Options) -> None:
+    """Whether the configuration, as it is now, can take the place of the one in use while tasks run.
+
+    Raises:
+        KojidError: it is wrong, or changes what can't change under running tasks.
+    """
+    new = loader.load(invocation.config, invocation.overrides).options
+    for name in ("server", "state_dir"):
+        if getattr(new, name) != getattr(options, name):
+            raise ConfigError(f"{name} has changed", "that takes a graceful restart (SIGUSR1), or a stop and a start")
 
 
 def _wait_for_former(workdir: str) -> None:

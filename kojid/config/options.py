@@ -97,8 +97,14 @@ _WORK = Group("Work and limits", (
     Option("max_pressure_io", INT, 0, "The same for input and output."),
     Option("mount_timeout", INT, 10, "Seconds in which the file systems of mockdir, workdir, topdir and log_file must answer."),
     Option("workdir", STRING, "/var/tmp/koji", "Working directories of tasks; made when missing.", ("--workdir",), "DIR"),  # noqa: S108
-    Option("state_dir", STRING, "/var/lib/kojid", "Where the daemon keeps what it must know after a restart, and its status (status.json); "
-           "made when missing."),
+    Option("state_dir", STRING, "/var/lib/kojid", "What runs here is kept in this directory, so that tasks outlive the daemon, and its "
+           "status (status.json); made when missing. Each daemon needs its own."),
+    Option("task_int_timeout", INT, 3, "Seconds that a task has to end after SIGINT, which goes to its own process first."),
+    Option("task_term_timeout", INT, 2, "Seconds that what is left of it then has after SIGTERM."),
+    Option("task_kill_timeout", INT, 3, "Seconds after SIGKILL until processes that still do not end are reported."),
+    Option("task_idle_timeout", INT, 0, "Seconds after which a task fails that writes no log, uses less than a hundredth of a "
+           "processor and does not wait for subtasks. 0: never."),
+    Option("task_max_age", INT, 0, "Seconds after which a task fails, whatever it does. 0: never."),
     Option("task_avail_delay", INT, 300, "How long to leave a task to better placed hosts, in seconds (hubs before 1.34)."),
     Option("scheduler", choice("auto", "hub", "builder"), "auto", "Who chooses the host of a task: the hub (1.34 and newer), the "
            "builders among themselves (older hubs), or what the hub's version says."),

@@ -14,7 +14,9 @@ from kojid.config.options import Options
 from kojid.daemon import admission
 from kojid.daemon.housekeeping import Housekeeping
 from kojid.daemon.jobs import Job
+from kojid.daemon.limits import TimeLimits
 from kojid.daemon.parents import Parents
+from kojid.daemon.reattach import Reattachment
 from kojid.daemon.schedule.assigned import Taker
 from kojid.daemon.schedule.base import Task
 from kojid.daemon.schedule.choice import Scheduler
@@ -55,6 +57,8 @@ class Cycle:
         housekeeping: the sweep of buildroots.
         taker: opens tasks and starts them.
         judge: says whether this host takes tasks.
+        reattachment: settles what the ledger has of tasks that run no more.
+        limits: the tasks' time limits.
     """
 
     def __init__(
@@ -66,6 +70,8 @@ class Cycle:
         housekeeping: Housekeeping,
         taker: Taker,
         judge: admission.Admission,
+        reattachment: Reattachment,
+        limits: TimeLimits,
     ) -> None:
         self._session = session
         self._options = options
@@ -76,6 +82,8 @@ class Cycle:
         self._scheduler = Scheduler(session, options, state.host_id, taker.methods(), taker.refusals, self._is_here)
         self._admission = judge
         self._parents = Parents(session, options, supervisor, taker.refusals)
+        self._reattachment = reattachment
+        self._limits = limits
 
     def run(self) -> bool:
         """One cycle; returns whether a task was taken, so that the next one follows at once.
@@ -99,17 +107,27 @@ class Cycle:
         for task in tasks:
             _log.info("open task: %s", dict(task))
             job = self._supervisor.job_of(task["id"])
-            if job is None:
+            if job is None and self._supervisor.sweeping(task["id"]):
+                _log.info("task %s has ended, what it left behind is being ended", task["id"])
+            elif job is None:
                 stale.append(task["id"])
-            elif task.get("alert"):
+            elif job is not None and task.get("alert"):
                 self._supervisor.wake(job)
-        if stale:
-            _log.info("freeing stale tasks: %s", stale)
-            self._session.host.freeTasks(stale)
-            for task_id in stale:
-                del self._state.tasks[task_id]
+        self._settle(stale)
         self._close_sessions()
         self._end_lost([job for job in self._supervisor.jobs if job.task_id not in self._state.tasks])
+        self._supervisor.look_around()
+        self._limits.check(self._state.tasks)
+
+    def _settle(self, stale: List[int]) -> None:
+        """Deliver the outcome of tasks that have no process any more, or free them."""
+        free = self._reattachment.settle(stale)
+        if free:
+            _log.info("freeing stale tasks: %s", free)
+            self._session.host.freeTasks(free)
+            self._reattachment.freed(free)
+        for task_id in stale:
+            del self._state.tasks[task_id]
 
     def _close_sessions(self) -> None:
         """Close the subsessions of processes that did not get to it."""

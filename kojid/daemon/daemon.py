@@ -6,10 +6,9 @@ import contextlib
 import logging
 import os
 import signal
-import sys
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Sequence
+from typing import Any, Callable, Dict, Optional
 
 import koji
 import koji.tasks
@@ -20,13 +19,19 @@ from kojid.daemon.beat import Beat
 from kojid.daemon.certwatch import CertificateWatch
 from kojid.daemon.cycle import Cycle, State
 from kojid.daemon.housekeeping import Housekeeping
+from kojid.daemon.keeper import Keeper
+from kojid.daemon.ledger import Ledger
+from kojid.daemon.limits import TimeLimits
 from kojid.daemon.loop import Interrupted, Loop
+from kojid.daemon.places import Places
 from kojid.daemon.probes import Probes
+from kojid.daemon.program import HELD_BACK, Program
+from kojid.daemon.reattach import Reattachment
 from kojid.daemon.schedule.assigned import Taker
 from kojid.daemon.schedule.choice import HUB, scheduler_for
 from kojid.daemon.status import StatusFile
 from kojid.daemon.supervisor import Supervisor
-from kojid.errors import explain
+from kojid.errors import KojidError, explain
 from kojid.hub import capabilities
 from kojid.hub.causes import explain_call_error, is_transport_error
 from kojid.plugins import loader
@@ -76,20 +81,22 @@ class Daemon:
     """A running builder.
 
     Args:
-        session: the hub session, logged in and exclusive.
+        keeper: has the hub session, logged in and exclusive.
         options: the settings.
-        argv: how the program was called, to start it anew.
-        detached: whether it went into the background.
+        ledger: open.
+        program: how to start it anew.
     """
 
-    def __init__(self, session: Any, options: Options, argv: Sequence[str], *, detached: bool) -> None:
-        self._session = session
+    def __init__(self, keeper: Keeper, options: Options, ledger: Ledger, program: Program) -> None:
+        self._keeper = keeper
+        self._session = keeper.session
         self._options = options
-        self._argv = [os.path.abspath(argv[0]), *argv[1:]]
-        self._detached = detached
+        self._ledger = ledger
+        self._program = program
         self._loop = Loop()
         self._beat = Beat(options.sleeptime, time.monotonic())
         self._stopping: Optional[str] = None
+        self._reloading = False
 
     def run(self) -> int:
         """Run until told to stop; returns the exit status (contract 1.5)."""
@@ -99,32 +106,58 @@ class Daemon:
         code = self._turn()
         notify.stopping()
         self._shut_down()
+        self._supervisor.close()
         self._loop.close()
         return code
 
     def _set_up(self) -> None:
-        state = State(self._session.host.getID(), self._session.getSessionInfo()["start_ts"])
+        state = State(*self._keeper.identify())
         self._state = state
         handlers = loader.load(registry.handlers(), self._options.plugin, self._options.pluginpath)
-        self._supervisor = Supervisor(self._loop, self._options, self._event)
+        self._supervisor = Supervisor(self._loop, self._options, self._event, self._ledger)
+        self._reattachment = Reattachment(self._ledger, self._supervisor, self._session)
+        limits = TimeLimits(self._options, self._supervisor, Places(self._options, self._ledger))
         probes = Probes(self._loop, self._options, self._supervisor, self._event)
         self._status_file = StatusFile(self._options, probes)
         housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._event)
         manager = Manager(self._session, self._options, state)
         taker = Taker(self._session, self._options, handlers, self._supervisor, manager)
         judge = Admission(self._options, probes, CertificateWatch(self._options).trouble)
-        self._cycle = Cycle(self._session, self._options, state, self._supervisor, housekeeping, taker, judge)
+        self._cycle = Cycle(
+            self._session,
+            self._options,
+            state,
+            self._supervisor,
+            housekeeping,
+            taker,
+            judge,
+            self._reattachment,
+            limits,
+        )
         self._check_host()
+        self._take_signals()
+        self._reattachment.begin()
+        self._feed_watchdog()
+        probes.wait(_FIRST_ANSWERS)
+
+    def _take_signals(self) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.on_signal(number, self._stopper(signal.Signals(number).name), urgent=True)
         self._loop.on_signal(signal.SIGUSR1, self._restart_gracefully)
-        probes.wait(_FIRST_ANSWERS)
+        self._loop.on_signal(signal.SIGHUP, self._reload)
+        # The program before this one may have held them back, when it was replaced in place.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+
+    def _feed_watchdog(self) -> None:
+        """Tell systemd that the loop turns, twice in each of its intervals."""
+        interval = notify.watchdog_interval()
+        if interval is not None:
+            notify.alive()
+            self._loop.at(time.monotonic() + interval / 2, self._feed_watchdog)
 
     def _check_host(self) -> None:
         """Say at start what would keep this host from its work, rather than cycle by cycle (contract 11.1, item 1)."""
-        hub = capabilities.of(self._session)
-        if not hub.assigns_tasks and scheduler_for(self._options, hub) == HUB:
-            _log.error("the hub is version %s and assigns no tasks; set scheduler = auto to get some", hub)
+        self._check_hub()
         try:
             Path(self._options.mock_config_dir).mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -133,6 +166,15 @@ class Daemon:
             _log.error("mockdir %s does not exist: this host takes no task until it does", self._options.mockdir)
         if os.geteuid() != 0:
             _log.warning("not running as root: buildroots can't be made")
+
+    def _check_hub(self) -> None:
+        try:
+            hub = capabilities.of(self._session)
+        except (koji.GenericError, OSError) as error:
+            _log.warning("the hub does not tell its version: %s", explain(error))
+            return
+        if not hub.assigns_tasks and scheduler_for(self._options, hub) == HUB:
+            _log.error("the hub is version %s and assigns no tasks; set scheduler = auto to get some", hub)
 
     def _event(self) -> None:
         self._beat.event(time.monotonic())
@@ -149,11 +191,24 @@ class Daemon:
         self._state.restart_pending = True
         self._event()
 
+    def _reload(self) -> None:
+        """Check the configuration, and if it will do begin anew with it; the tasks go on (design, decision 7)."""
+        if self._state.restart_pending:
+            _log.warning("SIGHUP: a graceful restart is under way, it will read the configuration")
+            return
+        try:
+            self._program.check()
+        except KojidError as error:
+            _log.error("SIGHUP: the configuration can't be used, nothing changes: %s", error)
+            return
+        _log.info("SIGHUP: starting anew with the configuration as it is now; tasks go on")
+        self._reloading = True
+
     def _turn(self) -> int:
         """The loop; returns the exit status."""
         code = 0
         try:
-            while self._stopping is None:
+            while self._stopping is None and not self._reloading:
                 if time.monotonic() >= self._beat.next:
                     self._one_cycle()
                 self._loop.turn(self._beat.next)
@@ -167,6 +222,9 @@ class Daemon:
         except koji.AuthError as error:
             _log.error("Authentication error: %s", explain(error))
             code = 1
+        else:
+            if self._stopping is None:
+                self._replace()
         _log.info("Exiting")
         return code
 
@@ -206,15 +264,21 @@ class Daemon:
         """Restart in place: same program, same arguments; the lock is given back first (contract 11.1, item 13)."""
         _log.info("Restarting")
         self._let_go()
+        self._supervisor.close()
         self._loop.close()
-        arguments: List[str] = [*self._argv[1:]]
-        if self._detached and not {"-f", "--fg"} & set(arguments):
-            arguments.append("--fg")  # already in the background: the process id stays
-        os.execv(sys.executable, [sys.executable, self._argv[0], *arguments])  # noqa: S606
+        self._program.execute()
+
+    def _replace(self) -> None:
+        """Begin anew in place with the same hub session; tasks do not notice."""
+        self._supervisor.close()
+        self._keeper.settle()
+        self._loop.close()
+        self._program.execute()
 
     def _let_go(self) -> None:
         with contextlib.suppress(Exception):
             self._session.logout()
+        self._keeper.forget()
 
     def _shut_down(self) -> None:
         """End every task, give them back to the hub, and leave (contract 4.1, after the loop)."""
@@ -227,8 +291,10 @@ class Daemon:
             self._supervisor.reap()
         self._session.opts["timeout"] = _LAST_CALLS  # a hub that does not answer must not hold up the end
         try:
-            if self._state.tasks:
-                self._session.host.freeTasks(sorted(self._state.tasks))
+            free = self._reattachment.settle(sorted(self._state.tasks))
+            if free:
+                self._session.host.freeTasks(free)
+                self._reattachment.freed(free)
             self._session.host.updateHost(0.0, False)
         except Exception as error:
             _log.warning("the hub was not told of the end, it will notice: %s", explain(error))

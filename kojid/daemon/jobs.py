@@ -1,12 +1,14 @@
-"""The tasks that run here: one record each, from the fork to the moment when nothing of it is left."""
+"""The tasks that run here, from the fork to the moment when nothing of them is left."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Dict, Iterator, Optional
+from typing import Any, Dict, Iterator, Optional
 
-from kojid.system.termination import Termination
+from kojid.system.cgroups import Group
+from kojid.system.processes import ProcessId
+from kojid.system.termination import Family, Termination
 
 
 @dataclass
@@ -16,22 +18,35 @@ class Job:
     Args:
         task_id: the hub's id.
         method: the task's method.
-        pid: its process, leader of its session.
+        process: its process, leader of its session.
         pidfd: readable when the process has ended; None where the kernel has no pidfds.
         session_id: its subsession on the hub.
-        events: read end of the pipe on which the process tells of hub calls that matter to the loop.
-        started: monotonic time of the fork.
-        ending: set while it is being ended.
+        family: the process with all that descends from it.
+        group: its control group, if it has one.
+        child: whether the process is a child of this daemon, not of one before it.
+        workdir: its working directory.
+        started: monotonic time of the fork, or of the re-attachment.
+        ending: set while it is being ended, and while what it left behind is.
+        progress: what the time limits remember of it.
     """
 
     task_id: int
     method: str
-    pid: int
+    process: ProcessId
     pidfd: Optional[int]
     session_id: int
-    events: int
+    family: Family
+    group: Optional[Group] = None
+    child: bool = True
+    workdir: Optional[str] = None
     started: float = field(default_factory=time.monotonic)
     ending: Optional[Termination] = None
+    progress: Any = None
+
+    @property
+    def pid(self) -> int:
+        """The id of its process."""
+        return self.process.pid
 
 
 class Jobs:
@@ -45,7 +60,7 @@ class Jobs:
         self._by_task[job.task_id] = job
 
     def forget(self, job: Job) -> None:
-        """Its process has been reaped."""
+        """Its process is gone."""
         self._by_task.pop(job.task_id, None)
 
     def get(self, task_id: int) -> Optional[Job]:

@@ -7,19 +7,32 @@ import logging
 import os
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from xmlrpc.client import Fault
+
+import koji
 
 from kojid.config.options import Options
-from kojid.daemon import worker
+from kojid.daemon import steps, worker
+from kojid.daemon.desk import GIVEN_BACK, Desk
+from kojid.daemon.gate import Gate
 from kojid.daemon.jobs import Job, Jobs
+from kojid.daemon.ledger import Ledger
 from kojid.daemon.loop import Loop
+from kojid.daemon.mailbox import Mailbox
+from kojid.daemon.places import Places
+from kojid.daemon.records import Outcome, TaskRecord
 from kojid.errors import HostFault
 from kojid.system import forks, processes
+from kojid.system.cgroups import Group
 from kojid.system.child import ExitStatus
 from kojid.system.children import children
-from kojid.system.termination import Termination
+from kojid.system.processes import ProcessId
+from kojid.system.termination import Family, Termination, send_signal
 
 _log = logging.getLogger("koji.TaskManager")
+_POLL_SECONDS = 1.0  # for processes that are no children, on kernels without pidfds
+_GRACE_SECONDS = 20.0  # for a handler that was told to fail
 
 
 class Supervisor:
@@ -29,17 +42,24 @@ class Supervisor:
         loop: where exits, messages and deadlines arrive.
         options: the daemon's settings.
         on_event: called when a task ended or did what makes new work likely.
+        ledger: where what runs is written down, open.
     """
 
-    def __init__(self, loop: Loop, options: Options, on_event: Callable[[], None]) -> None:
+    def __init__(self, loop: Loop, options: Options, on_event: Callable[[], None], ledger: Ledger) -> None:
         self.jobs = Jobs()
         self._loop = loop
         self._options = options
         self._on_event = on_event
+        self._ledger = ledger
+        self._places = Places(options, ledger)
+        self._boot_id = processes.boot_id()
         self._helpers: Dict[int, Callable[[ExitStatus], None]] = {}
+        self._endings: Dict[Termination, Optional[int]] = {}  # with the task
         self._orphans: Set[int] = set()
         self._lost_sessions: List[Job] = []
         self._given_back: List[int] = []
+        self._mailbox = Mailbox(ledger.directory)
+        loop.watch(self._mailbox.fileno(), self._hear)
         forks.become_subreaper()
         loop.on_signal(signal.SIGCHLD, self.reap)
 
@@ -47,44 +67,123 @@ class Supervisor:
         """Fork the process of a task; `session` is its subsession, which this process forgets.
 
         Raises:
-            HostFault: the machine has no process to give.
+            HostFault: the machine has no process to give, or no room for its record.
         """
         # A signal between the fork and the record of the job would leave a process that nobody knows.
         with self._loop.interruptible(False):
             return self._start(handler, method, session)
 
     def _start(self, handler: Any, method: str, session: Any) -> Job:
-        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        gate = Gate()
+        desk = Desk(self._ledger, handler.id)
 
         def run() -> None:
             self._abandon()
-            worker.main(handler, session, writer, self._options)
+            if gate.passed():
+                worker.main(handler, session, self._options, desk)
 
         try:
             pid = forks.fork(run, name=f"task {handler.id}")
-        except HostFault:
-            os.close(reader)
-            raise
-        finally:
-            os.close(writer)
-        job = Job(handler.id, method, pid, processes.open_pidfd(pid), session.sinfo["session-id"], reader)
+            steps.reached("forked")
+            job = self._record(handler, method, pid, session.sinfo["session-id"])
+        except (OSError, HostFault) as error:
+            gate.shut()
+            session._forget()
+            raise HostFault(f"the task can't be started: {error}") from error
+        steps.reached("recorded")
         session._forget()
-        self.jobs.add(job)
-        self._loop.watch(reader, lambda: self._hear(job))
+        self._adopt(job)
+        gate.open()
+        steps.reached("released")
         return job
+
+    def _record(self, handler: Any, method: str, pid: int, session_id: int) -> Job:
+        """Write down what is about to run. Raises OSError."""
+        start_time = processes.start_time(pid)
+        if start_time is None:
+            raise HostFault("its process is gone already")
+        group = self._places.group(handler.id, pid)
+        workdir = getattr(handler, "workdir", None)
+        record = TaskRecord(
+            task_id=handler.id,
+            method=method,
+            subject=_subject(handler, method),
+            pid=pid,
+            start_time=start_time,
+            boot_id=self._boot_id,
+            session_id=session_id,
+            cgroup=str(group.path) if group else None,
+            workdir=workdir if isinstance(workdir, str) else None,
+        )
+        self._ledger.save_task(record)
+        return self._job(record, group, child=True)
+
+    def _job(self, record: TaskRecord, group: Optional[Group], *, child: bool) -> Job:
+        return Job(
+            task_id=record.task_id,
+            method=record.method,
+            process=record.process,
+            pidfd=processes.open_pidfd(record.pid),
+            session_id=record.session_id,
+            family=Family(record.pid, group=group),
+            group=group,
+            child=child,
+            workdir=record.workdir,
+        )
+
+    def attach(self, record: TaskRecord) -> Optional[Job]:
+        """Take up a task that a former daemon has started; None when its process has ended."""
+        if record.boot_id != self._boot_id or not is_alive(record.process):
+            return None
+        group = self._places.recorded_group(record)
+        job = self._job(record, group, child=record.pid in children(os.getpid()))
+        job.family.look()
+        self._adopt(job)
+        return job
+
+    def sweep(self, record: TaskRecord) -> None:
+        """End what a task left behind whose process ended while no daemon looked."""
+        group = self._places.recorded_group(record)
+        if record.boot_id == self._boot_id and group is not None:
+            chroots = self._places.chroots(record.task_id)
+            ending = Termination(0, family=Family(0, chroots, group=group), steps=self._steps()[1:])
+            self._endings[ending] = record.task_id
+            self._advance(ending)
+        self._unmount(record.task_id)
+
+    def _adopt(self, job: Job) -> None:
+        self.jobs.add(job)
+        if job.child:
+            return  # SIGCHLD tells
+        if job.pidfd is not None:
+            self._loop.watch(job.pidfd, lambda: self._close(job, None))
+        else:
+            self._poll(job)
+
+    def _poll(self, job: Job) -> None:
+        if not is_alive(job.process):
+            self._close(job, None)
+        else:
+            self._loop.at(time.monotonic() + _POLL_SECONDS, lambda: self._poll(job))
 
     def _abandon(self) -> None:
         """In the child: what belongs to the daemon is closed, unused."""
         self._loop.close()
+        self._mailbox.close()
+        self._ledger.close()
         for job in self.jobs:
-            os.close(job.events)
             if job.pidfd is not None:
                 os.close(job.pidfd)
 
     def help_with(self, main: Callable[[], None], name: str, done: Callable[[ExitStatus], None]) -> int:
-        """Run `main` in a process of its own and call `done` with its status once it has ended."""
+        """Run `main` in a process of its own and call `done` with its status once it has ended.
+
+        It ends with the daemon: the next one begins anew what it was at.
+        """
+        daemon = os.getpid()
 
         def run() -> None:
+            forks.end_with_parent(daemon)
             self._abandon()
             main()
 
@@ -93,17 +192,29 @@ class Supervisor:
             self._helpers[pid] = done
         return pid
 
-    def _hear(self, job: Job) -> None:
-        try:
-            said = os.read(job.events, 512)
-        except BlockingIOError:
-            return
-        if worker.GIVEN_BACK in said:
-            self._given_back.append(job.task_id)
-        if said:
+    def close(self) -> None:
+        """Stop listening to the tasks, and end the helpers: this program ends or is about to be replaced."""
+        self._loop.unwatch(self._mailbox.fileno())
+        self._mailbox.close()
+        self._drop_helpers()
+
+    def _drop_helpers(self) -> None:
+        for pid in self._helpers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        for pid in self._helpers:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
+        self._helpers.clear()
+
+    def _hear(self) -> None:
+        for word, task_id in self._mailbox.receive():
+            if self.jobs.get(task_id) is None:
+                continue
+            _log.debug("task %s calls: %s", task_id, word)
+            if word == GIVEN_BACK:
+                self._given_back.append(task_id)
             self._on_event()
-        else:
-            self._loop.unwatch(job.events)
 
     def reap(self) -> None:
         """Collect every process that has ended."""
@@ -121,29 +232,37 @@ class Supervisor:
         if done is not None:
             done(status)
             return
-        job = next((job for job in self.jobs if job.pid == pid), None)
-        if job is None:
-            return  # an orphan that came to us as subreaper
-        self._close(job, status)
-        self._end_orphans()
+        job = next((job for job in self.jobs if job.child and job.pid == pid), None)
+        if job is not None:  # else an orphan that came to us as subreaper
+            self._close(job, status)
 
-    def _close(self, job: Job, status: ExitStatus) -> None:
-        self._hear(job)  # what it said last may still be in the pipe
+    def _close(self, job: Job, status: Optional[ExitStatus]) -> None:
+        """A task's process has ended; of one that is no child, nobody learns how."""
+        steps.reached("exited")
+        self._hear()  # what it said last may still be on its way
         self.jobs.forget(job)
-        self._loop.unwatch(job.events)
-        os.close(job.events)
         if job.pidfd is not None:
+            self._loop.unwatch(job.pidfd)
             os.close(job.pidfd)
+            job.pidfd = None
         took = time.monotonic() - job.started
-        if status.ok:
+        if status is None or status.ok:
             _log.debug("task %s (%s, pid %s) ended after %.1f s", job.task_id, job.method, job.pid, took)
         else:
             _log.warning("task %s (%s, pid %s) %s", job.task_id, job.method, job.pid, status.describe())
+        if status is None or not status.ok:
             self._lost_sessions.append(job)
+        self._end_remains(job)
         self._on_event()
 
+    def _end_remains(self, job: Job) -> None:
+        if job.ending is None:
+            self._run(job, Termination(job.pid, family=job.family, steps=self._steps()[1:]))
+        elif job.ending not in self._endings:
+            self._swept(job)
+
     def lost_sessions(self) -> List[Job]:
-        """Jobs whose process did not log out by itself; each is returned once (contract 3.6)."""
+        """Jobs whose process may not have logged out by itself; each is returned once (contract 3.6)."""
         lost, self._lost_sessions = self._lost_sessions, []
         return lost
 
@@ -155,23 +274,83 @@ class Supervisor:
     def wake(self, job: Job) -> None:
         """A task that it waits for has ended (contract 4.5)."""
         _log.info("Waking up task: %s (pid %s)", job.task_id, job.pid)
-        with contextlib.suppress(ProcessLookupError):  # not reaped yet, so the pid can't be another's
-            os.kill(job.pid, signal.SIGUSR2)
+        send_signal(job.process, signal.SIGUSR2)
 
     def end(self, job: Job) -> None:
         """Begin to end a task's processes; the loop carries it on (contract 4.7)."""
         if job.ending is None:
-            job.ending = Termination(job.pid)
-            self._advance(job.ending)
+            job.family.add_chroots(self._places.chroots(job.task_id))
+            self._run(job, Termination(job.pid, family=job.family, steps=self._steps(), root_first=True))
 
-    def _advance(self, ending: Termination) -> None:
+    def fail(self, job: Job, why: str) -> None:
+        """Have a task fail: its handler is told to, and when it does not heed that, the daemon does it."""
+        if job.ending is not None:
+            return
+        fault = Fault(koji.GenericError.faultCode, why)
+        outcome = Outcome("failTask", [job.task_id, worker.dump_fault(fault)], reason=why)
+        self._ledger.save_outcome(job.task_id, outcome)
+        send_signal(job.process, signal.SIGUSR1)
+        self._loop.at(time.monotonic() + _GRACE_SECONDS, lambda: self._insist(job))
+
+    def _insist(self, job: Job) -> None:
+        if self.jobs.get(job.task_id) is job:
+            self.end(job)
+
+    def _steps(self) -> List[Tuple[int, float]]:
+        return steps_of(self._options)
+
+    def _run(self, job: Job, ending: Termination) -> None:
+        job.ending = ending
+        self._endings[ending] = job.task_id
+        self._advance(ending, job)
+
+    def _advance(self, ending: Termination, job: Optional[Job] = None) -> None:
         again = ending.advance(time.monotonic())
         if again is not None:
-            self._loop.at(again, lambda: self._advance(ending))
+            self._loop.at(again, lambda: self._advance(ending, job))
             return
+        self._endings.pop(ending, None)
         self._orphans.discard(ending.pid)
         if ending.leftover:
             _log.error("these processes do not end: %s", ending.leftover)
+        if job is not None:
+            self._swept(job)
+
+    def _swept(self, job: Job) -> None:
+        """Nothing of a task runs any more; what else it has left behind goes now."""
+        if self.jobs.get(job.task_id) is job:
+            return  # the end of its own process has not been noticed yet
+        if job.group is not None:
+            job.group.remove()
+        self._unmount(job.task_id)
+        self._end_orphans()
+        steps.reached("swept")
+        if self._ledger.outcome(job.task_id) is None:
+            self._ledger.forget_task(job.task_id)
+            steps.reached("forgotten")
+        self._on_event()
+
+    def _unmount(self, task_id: int) -> None:
+        """Take away what is mounted in a task's buildroots; in a helper, a mount may not answer."""
+        chroots = self._places.chroots(task_id)
+        if not chroots:
+            return
+
+        def done(status: ExitStatus) -> None:
+            if not status.ok:
+                _log.warning("the mounts in the buildroots of task %s could not all be taken away", task_id)
+
+        with contextlib.suppress(HostFault):  # no process to be had: the buildroot's removal sees to it
+            self.help_with(lambda: self._places.unmount(chroots), f"unmount {task_id}", done)
+
+    def end_strays(self) -> None:
+        """At the start: end what runs of this ledger's tasks although no record says so."""
+        for group in self._places.stray_groups([record.task_id for record in self._ledger.tasks()]):
+            if group.pids():
+                _log.warning("ending processes of a task without a record: %s", group.pids())
+                group.kill()
+            group.remove()
+        self._end_orphans()
 
     def _end_orphans(self) -> None:
         """End what ended tasks left behind: their orphans became our children (design, decision 6)."""
@@ -182,12 +361,47 @@ class Supervisor:
                 continue
             _log.info("Ending process %s (%s), left behind by a task that has ended", pid, state.name)
             self._orphans.add(pid)
-            self._advance(Termination(pid))
+            ending = Termination(pid, steps=self._steps())
+            self._endings[ending] = None
+            self._advance(ending)
+
+    def look_around(self) -> None:
+        """Learn who belongs to tasks that are no children and have no control group, before their parents end."""
+        for job in self.jobs:
+            if not job.child and job.group is None:
+                job.family.look()
 
     def busy(self) -> bool:
         """Whether anything of a task is still there."""
-        return bool(len(self.jobs) or self._orphans)
+        return bool(len(self.jobs) or self._endings)
+
+    def sweeping(self, task_id: int) -> bool:
+        """Whether what a task left behind is being ended."""
+        return task_id in self._endings.values()
 
     def job_of(self, task_id: int) -> Optional[Job]:
         """The job of a task that runs here."""
         return self.jobs.get(task_id)
+
+
+def _subject(handler: Any, method: str) -> str:
+    """What a task works on, in words; a request of an odd form has none."""
+    info = getattr(handler, "taskinfo", None)
+    with contextlib.suppress(Exception):
+        return str(koji.taskLabel(info)) if isinstance(info, dict) else method
+    return method
+
+
+def steps_of(options: Options) -> List[Tuple[int, float]]:
+    """The signals that end a task, each with the seconds that it gives (contract 4.7)."""
+    return [
+        (signal.SIGINT, float(options.task_int_timeout)),
+        (signal.SIGTERM, float(options.task_term_timeout)),
+        (signal.SIGKILL, float(options.task_kill_timeout)),
+    ]
+
+
+def is_alive(process: ProcessId) -> bool:
+    """Whether exactly this process still runs."""
+    state = processes.read_state(process.pid)
+    return state is not None and state.identity == process and not state.ended

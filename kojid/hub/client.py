@@ -105,12 +105,18 @@ class HubSession(koji.ClientSession):
 
     Attributes:
         last_error: what the latest failed attempt ran into. The library's logins only pass on its text.
-        after_call: called with the method's name after each call that went through; None for nobody.
+        before_call: called before each call takes its number.
+        after_call: called with the method's name and the hub's answer after each call that went through.
+        after_refusal: called with the hub's fault after each call that it answered with one.
+        after_renewal: called when the session has a new key (contract 3.5).
     """
 
     callnum: Optional[int]
     last_error: Optional[BaseException] = None
-    after_call: Optional[Callable[[str], None]] = None
+    before_call: Optional[Callable[[], None]] = None
+    after_call: Optional[Callable[[str, Any], None]] = None
+    after_refusal: Optional[Callable[[koji.GenericError], None]] = None
+    after_renewal: Optional[Callable[[], None]] = None
     opts: Dict[str, Any]
     rsession: Optional[Transport]
     logged_in: bool
@@ -178,11 +184,16 @@ class HubSession(koji.ClientSession):
         if self.multicall:  # the old way of collecting calls: nothing is sent yet
             return super()._callMethod(name, args, kwargs, retry)
         call = _Call(name, args, kwargs, retry)
-        with self.overriding(**self._limits(name)):
-            answer = self._settle(call)
+        try:
+            with self.overriding(**self._limits(name)):
+                answer = self._settle(call)
+        except koji.GenericError as error:
+            if self.after_refusal is not None:
+                self.after_refusal(error)
+            raise
         self._memory.note(name, answer)
         if self.after_call is not None:
-            self.after_call(name)
+            self.after_call(name, answer)
         return answer
 
     def _limits(self, name: str) -> Dict[str, float]:
@@ -276,9 +287,14 @@ class HubSession(koji.ClientSession):
             # The library leaves a session for good as "not logged in" when the renewal fails once.
             self.logged_in = self.logged_in or was_logged_in
             # A renewed session is the same one to the hub, which goes on counting; the library starts at 0 again.
-            self.callnum = max(self.callnum or 0, number)
+            # The login has had the next number.
+            self.callnum = max(self.callnum or 0, number + 1)
+        if self.after_renewal is not None:
+            self.after_renewal()
 
     def _call(self, call: _Call) -> Any:
+        if self.before_call is not None:
+            self.before_call()
         # The call number is taken once: a repetition must be known as such to the hub (contract 3.4).
         handler, headers, request = self._prepCall(call.name, call.args, call.kwargs)
         self.retries = 0

@@ -107,7 +107,7 @@ def _check_authorities(options: Any) -> None:
 
 def _by_kerberos(session: HubSession, options: Any) -> None:
     _check_authorities(options)
-    principal = options.krb_principal or _host_principal(options.host_principal_format)
+    principal = options.krb_principal or host_principal(options.host_principal_format)
     _drop_empty_ccache(options.ccache)
     try:
         # The library tries as often as max_retries says, with its own long pauses; here once is enough.
@@ -117,7 +117,7 @@ def _by_kerberos(session: HubSession, options: Any) -> None:
         raise _kerberos_failure(session, options, principal, error) from error
 
 
-def _host_principal(form: str) -> str:
+def host_principal(form: str) -> str:
     return form % socket.getfqdn() if "%s" in form else form
 
 

@@ -110,3 +110,11 @@ def become_subreaper() -> bool:
         logger.warning("orphaned processes can't be caught: %s", error)
         return False
     return True
+
+
+def end_with_parent(parent: int) -> None:
+    """Have this process get KILL when the one that forked it ends; it leaves at once if that has happened already."""
+    with contextlib.suppress(OSError):
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)

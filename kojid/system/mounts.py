@@ -14,7 +14,7 @@ _ESCAPE = re.compile(rb"\\([0-7]{3})")
 _ROUNDS = 5  # a lazy unmount may uncover another mount at the same place
 
 
-def _decoded(field: bytes) -> str:
+def decoded(field: bytes) -> str:
     """A path of mountinfo in clear: the kernel writes blanks, tabs, line ends and backslashes as octal numbers."""
     return os.fsdecode(_ESCAPE.sub(lambda match: bytes([int(match.group(1), 8)]), field))
 
@@ -22,7 +22,7 @@ def _decoded(field: bytes) -> str:
 def mount_points() -> List[str]:
     """The mount points of this mount namespace, in the order in which they were mounted."""
     with open(MOUNTINFO, "rb") as table:
-        return [_decoded(line.split(b" ")[4]) for line in table]
+        return [decoded(line.split(b" ")[4]) for line in table]
 
 
 def mounts_under(path: Union[str, os.PathLike[str]]) -> List[str]:

@@ -76,6 +76,22 @@ def start_time(pid: int) -> Optional[int]:
     return state.start_time if state else None
 
 
+def boot_id() -> str:
+    """What tells this run of the machine from its others; start times are counted anew in each."""
+    with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as text:
+        return text.read().strip()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that a process and its ended, reaped children have used; 0 when it does not exist."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0.0
+    return sum(map(int, fields[11:15])) / CLOCK_TICKS
+
+
 def snapshot() -> Dict[int, ProcessState]:
     """Every process of this machine (of this pid namespace), by pid."""
     return {state.pid: state for state in _all_states()}

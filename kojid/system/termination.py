@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Set, Tuple, Union
 
+from kojid.system.cgroups import Group
 from kojid.system.processes import CLOCK_TICKS, ProcessId, ProcessState, ancestors, read_state, snapshot
 
 logger = logging.getLogger("koji.TaskManager")
@@ -35,10 +36,18 @@ class Family:
         root: the process at the top; it may have ended.
         chroots: directories; what has its root directory in one of them belongs to the tree.
         known: processes that are known from elsewhere to belong to it.
+        group: a control group whose members belong to it.
     """
 
-    def __init__(self, root: int, chroots: Iterable[Union[Path, str]] = (), known: Iterable[ProcessId] = ()) -> None:
+    def __init__(
+        self,
+        root: int,
+        chroots: Iterable[Union[Path, str]] = (),
+        known: Iterable[ProcessId] = (),
+        group: Optional[Group] = None,
+    ) -> None:
         self._root = root
+        self._group = group
         self._chroots = [os.path.realpath(chroot) for chroot in chroots]
         self._members: Set[ProcessId] = set(known)
         self._sessions: Dict[int, int] = {}  # session → clock ticks when it was first seen as the tree's
@@ -46,6 +55,8 @@ class Family:
         self._outer = self._outer_session(state)
         if state is not None:
             self._members.add(state.identity)
+            if state.session == root:
+                self._sessions[root] = _ticks()
 
     @staticmethod
     def _outer_session(root: Optional[ProcessState]) -> Optional[int]:
@@ -60,6 +71,7 @@ class Family:
         strange = {processes[pid].session for pid in protected if pid in processes} | {0, self._outer}
         found = [state for state in processes.values() if state.identity in self._members]
         found += [state for state in processes.values() if self._in_chroot(state.pid)]
+        found += self._in_group()
         alive: Dict[int, ProcessState] = {}
         children = _by_parent(processes)
         while found:
@@ -84,6 +96,20 @@ class Family:
         leader = processes.get(state.session)
         # A leader that started after the session was first seen leads a later session of the same number.
         return leader is None or leader.start_time <= seen
+
+    def _in_group(self) -> List[ProcessState]:
+        """The members of the control group, those that came after the look at all processes too."""
+        states = [read_state(pid) for pid in self._group.pids()] if self._group else []
+        return [state for state in states if state is not None]
+
+    def add_chroots(self, chroots: Iterable[Union[Path, str]]) -> None:
+        """Have what runs in these directories belong to the tree."""
+        self._chroots += [os.path.realpath(chroot) for chroot in chroots]
+
+    def kill_group(self) -> None:
+        """KILL for all members of the control group at once, if there is one and the kernel can."""
+        if self._group is not None:
+            self._group.kill()
 
     def _in_chroot(self, pid: int) -> bool:
         if not self._chroots:
@@ -169,6 +195,9 @@ class Termination:
         roots: chroot directories of the tree; whatever runs in them belongs to it.
         known: processes known from elsewhere to belong to it.
         steps: pairs of a signal and the seconds until the next one follows.
+        family: the tree's processes as far as they are known already; `roots` and `known` are of no use then.
+        root_first: whether SIGINT goes to the process at the top alone, while it lives, so that it can end the others
+            in its own way.
 
     Attributes:
         leftover: the processes that not even the last step has ended; known once it is finished.
@@ -181,10 +210,13 @@ class Termination:
         roots: Iterable[Union[Path, str]] = (),
         known: Iterable[ProcessId] = (),
         steps: Steps = STEPS,
+        family: Optional[Family] = None,
+        root_first: bool = False,
     ) -> None:
         self.pid = pid
         self.leftover: List[ProcessId] = []
-        self._family = Family(pid, roots, known)
+        self._root_first = root_first
+        self._family = family or Family(pid, roots, known)
         self._steps = list(steps)
         self._number: Optional[int] = None
         self._until = 0.0
@@ -223,6 +255,9 @@ class Termination:
         """Send this step's signal to those who have not had it."""
         if self._number == signal.SIGKILL:
             alive = self._freeze(alive)
+            self._family.kill_group()
+        elif self._number == signal.SIGINT and self._root_first:
+            alive = [state for state in alive if state.pid == self.pid] or alive
         for state in alive:
             if state.identity not in self._signalled:
                 self._signalled.add(state.identity)

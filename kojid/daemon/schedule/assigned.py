@@ -9,7 +9,7 @@ import koji
 import koji.tasks
 
 from kojid.config.options import Options
-from kojid.daemon import worker
+from kojid.daemon import steps, worker
 from kojid.daemon.schedule.base import IsHere, Task
 from kojid.daemon.schedule.refusals import Refusals
 from kojid.daemon.supervisor import Supervisor
@@ -53,6 +53,7 @@ class Taker:
         """
         task_id, method = task["id"], task["method"]
         _log.info("Attempting to take task %s", task_id)
+        steps.reached("taking")
         handler_class = self._handlers.get(method)
         if handler_class is None:
             _log.warning("Refusing task %s: no handler for method %s", task_id, method)
@@ -65,6 +66,7 @@ class Taker:
         if row is None:
             _log.warning("Could not open task %s: another host has it, or it is gone", task_id)
             return False
+        steps.reached("opened")
         return self._weigh(handler) and self._begin(handler)
 
     def _make(self, handler_class: Any, task_id: int, method: str) -> Optional[Any]:
@@ -111,6 +113,7 @@ class Taker:
             return False
         except (OSError, koji.ServerOffline) as error:
             _log.warning("Task %s keeps the hub's weight: %s", handler.id, explain(error))
+        steps.reached("weighed")
         return True
 
     def _begin(self, handler: Any) -> bool:
@@ -121,7 +124,9 @@ class Taker:
             self._perform(handler)
             return True
         try:
-            self._supervisor.start(handler, handler.method, self._session.subsession())
+            subsession = self._session.subsession()
+            steps.reached("subsession")
+            self._supervisor.start(handler, handler.method, subsession)
         except HostFault as error:
             _log.error("no process for task %s: %s", handler.id, explain(error))
             self.refusals.refuse(handler.id, f"this host can't start a process: {explain(error)}", opened=True)

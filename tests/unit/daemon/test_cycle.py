@@ -31,6 +31,10 @@ class Site:
         self.supervisor.lost_sessions.return_value = []
         self.supervisor.given_back.return_value = []
         self.supervisor.busy.return_value = False
+        self.supervisor.sweeping.side_effect = lambda task_id: task_id in self.ending
+        self.ending: set[int] = set()
+        self.reattachment = Mock()
+        self.reattachment.settle.side_effect = lambda stale: list(stale)
         self.session.hub_version = (1, 35, 3)
         self.taker.methods.return_value = ["sleep"]
         monkeypatch.setattr(cycle.calls, "observe", lambda session, host_id: ([], self.tasks, HOST))
@@ -38,7 +42,17 @@ class Site:
         settings = options(maxjobs=4, max_waiting=3)
         judge = admission.Admission(settings, Mock(), lambda: "")
         monkeypatch.setattr(judge, "_machine", lambda: iter(()))
-        self.cycle = Cycle(self.session, settings, self.state, self.supervisor, Mock(), self.taker, judge)
+        self.cycle = Cycle(
+            self.session,
+            settings,
+            self.state,
+            self.supervisor,
+            Mock(),
+            self.taker,
+            judge,
+            self.reattachment,
+            Mock(),
+        )
 
     def _report(
         self, _session: Any, _hub: Any, load: float, ready: bool, data: Any, _question: str
@@ -280,3 +294,21 @@ def test_a_host_that_the_hub_no_longer_knows_is_told(site: Site, monkeypatch: py
     monkeypatch.setattr(cycle.calls, "observe", lambda session, host_id: ([], [], None))
     with pytest.raises(koji.GenericError, match="the hub knows no host 3"):
         site.cycle.run()
+
+
+def test_a_task_with_an_outcome_on_record_is_not_freed(site: Site) -> None:
+    site.tasks = [row(1), row(2)]
+    site.reattachment.settle.side_effect = lambda stale: [2]
+    site.cycle.run()
+    site.session.host.freeTasks.assert_called_once_with([2])
+    site.reattachment.freed.assert_called_once_with([2])
+
+
+def test_a_task_is_only_freed_once_nothing_of_it_runs(site: Site) -> None:
+    site.tasks = [row(1)]
+    site.ending = {1}
+    site.cycle.run()
+    site.session.host.freeTasks.assert_not_called()
+    site.ending = set()
+    site.cycle.run()
+    site.session.host.freeTasks.assert_called_once_with([1])

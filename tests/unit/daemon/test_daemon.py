@@ -14,25 +14,41 @@ import pytest
 
 from kojid.daemon import daemon as module
 from kojid.daemon.daemon import Daemon
+from kojid.daemon.keeper import Keeper
+from kojid.daemon.ledger import Ledger
+from kojid.daemon.program import HELD_BACK, Program
+from kojid.daemon.records import SessionRecord
+from kojid.errors import ConfigError, KojidError
 from tests.support import options
 
 
 class Site:
     def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.session = Mock(hub_version=(1, 35, 3), opts={})
+        self.session = Mock(hub_version=(1, 35, 3), opts={}, sinfo={"session-id": 1, "session-key": "k"}, callnum=0)
         self.session.host.getID.return_value = 3
         self.session.getSessionInfo.return_value = {"start_ts": 1.0}
         self.executed: list[list[str]] = []
         settings = options(
             mockdir=str(tmp_path), mock_config_dir=str(tmp_path / "etc"), state_dir=str(tmp_path / "state"), sleeptime=1
         )
-        self.daemon = Daemon(self.session, settings, ["bin/kojid", "--debug"], detached=False)
+        self.ledger = Ledger(tmp_path / "state")
+        self.ledger.open()
+        self.trouble: list[KojidError] = []
+        record = SessionRecord(settings.server, "user test", self.session.sinfo, numbers=0)
+        keeper = Keeper(self.ledger, self.session, record)
+        keeper.keep()
+        program = Program(["bin/kojid", "--debug"], self._check, detached=False)
+        self.daemon = Daemon(keeper, settings, self.ledger, program)
         self.steps: list[Any] = []
         self.cycles = 0
         monkeypatch.setattr(module.Cycle, "run", lambda cycle: self._cycle())
-        monkeypatch.setattr(module.os, "execv", self._exec)
+        monkeypatch.setattr(os, "execv", self._exec)
         monkeypatch.setattr(module.Beat, "failed", lambda beat, now: 0.0)
         monkeypatch.setattr(module.Beat, "done", lambda beat, now, again: 0.0)
+
+    def _check(self) -> None:
+        for trouble in self.trouble:
+            raise trouble
 
     def _cycle(self) -> bool:
         self.cycles += 1
@@ -112,7 +128,7 @@ def test_a_restart_gives_the_lock_back_and_starts_the_same_program(site: Site) -
 
 
 def test_a_detached_daemon_restarts_without_detaching_again(site: Site) -> None:
-    site.daemon._detached = True
+    site.daemon._program._detached = True
     with pytest.raises(SystemExit):
         site.run(koji.tasks.ServerRestart())
     assert site.executed[0][-1] == "--fg"
@@ -121,3 +137,28 @@ def test_a_detached_daemon_restarts_without_detaching_again(site: Site) -> None:
 def test_usr1_asks_for_a_restart(site: Site) -> None:
     site.run(interrupt(signal.SIGUSR1), None)
     assert site.daemon._state.restart_pending
+
+
+def test_hup_starts_the_program_anew_with_the_same_session(site: Site) -> None:
+    try:
+        with pytest.raises(SystemExit):
+            site.run(interrupt(signal.SIGHUP), None)
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HELD_BACK)
+    site.session.logout.assert_not_called()
+    record = site.ledger.session()
+    assert record is not None
+    assert record.host_id == 3
+    assert site.executed[0][1:] == [os.path.abspath("bin/kojid"), "--debug"]
+
+
+def test_hup_with_a_bad_configuration_changes_nothing(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.trouble = [ConfigError("kojid.conf:3: unknown config option: x")]
+    assert site.run(interrupt(signal.SIGHUP), None, None) == 0
+    assert site.executed == []
+    assert "nothing changes: kojid.conf:3: unknown config option: x" in caplog.text
+
+
+def test_no_session_is_left_on_record_after_the_end(site: Site) -> None:
+    site.run()
+    assert site.ledger.session() is None

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kojid.daemon import probes
+from kojid.daemon.ledger import Ledger
 from kojid.daemon.loop import Loop
 from kojid.daemon.probes import Probes
 from kojid.daemon.supervisor import Supervisor
@@ -32,7 +33,9 @@ class Site:
             log_file=str(directory / "kojid.log"),
             mount_timeout=1,
         )
-        self.supervisor = Supervisor(self.loop, settings, lambda: None)
+        self.ledger = Ledger(directory / "state")
+        self.ledger.open()
+        self.supervisor = Supervisor(self.loop, settings, lambda: None, self.ledger)
         self.probes = Probes(self.loop, settings, self.supervisor, self.count)
 
     def count(self) -> None:
@@ -50,6 +53,7 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     made = Site(tmp_path)
     yield made
+    made.supervisor.close()
     made.loop.close()
 
 

@@ -14,6 +14,7 @@ from kojid.daemon.admission import Verdict
 from kojid.daemon.jobs import Job, Jobs
 from kojid.daemon.probes import Answer
 from kojid.daemon.status import StatusFile
+from kojid.system.processes import ProcessId
 from kojid.system.storage import Room
 from tests.support import options
 
@@ -29,7 +30,7 @@ def read(directory: Path) -> Any:
 
 def test_it_says_what_runs_and_why_nothing_more_comes(tmp_path: Path) -> None:
     jobs = Jobs()
-    jobs.add(Job(7, "build", 4711, None, 1, 0))
+    jobs.add(Job(7, "build", ProcessId(4711, 1), None, 1, Mock()))
     tasks = {7: {"id": 7, "waiting": True, "weight": 0.2}}
     file = StatusFile(options(state_dir=str(tmp_path / "state"), maxjobs=4), PROBES)
     file.write(Verdict(False, "Host is disabled", "disabled", 12.0), tasks, jobs)

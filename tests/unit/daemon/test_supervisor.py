@@ -14,6 +14,7 @@ from unittest.mock import Mock
 import koji.tasks
 import pytest
 
+from kojid.daemon.ledger import Ledger
 from kojid.daemon.loop import Loop
 from kojid.daemon.supervisor import Supervisor
 from kojid.system import processes
@@ -42,7 +43,7 @@ class Session:
         (self.directory / "failed").write_text(xml)
 
     def subtask(self) -> None:
-        self.after_call("host.subtask")
+        self.after_call("host.subtask", 7)
 
     def logout(self) -> None:
         self.note("logged-out")
@@ -57,7 +58,9 @@ class Site:
         self.events = 0
         self.loop = Loop()
         settings = options(workdir=str(directory / "work"), task_log_dir=str(directory / "logs"))
-        self.supervisor = Supervisor(self.loop, settings, self.count)
+        self.ledger = Ledger(directory / "state")
+        self.ledger.open()
+        self.supervisor = Supervisor(self.loop, settings, self.count, self.ledger)
 
     def count(self) -> None:
         self.events += 1
@@ -85,6 +88,8 @@ def site(tmp_path: Path) -> Iterator[Site]:
     for job in made.supervisor.jobs:
         os.kill(job.pid, signal.SIGKILL)
     made.until(lambda: not made.supervisor.busy())
+    made.supervisor.close()
+    made.ledger.close()
     made.loop.close()
 
 
@@ -108,7 +113,7 @@ def test_a_subtask_made_here_is_an_event_while_the_task_goes_on(site: Site) -> N
 
 
 def test_a_task_that_gives_itself_back_is_told_of_once(site: Site) -> None:
-    site.start(lambda session: session.after_call("host.freeTasks"))
+    site.start(lambda session: session.after_call("host.freeTasks", None))
     site.until(lambda: not len(site.supervisor.jobs))
     assert site.supervisor.given_back() == [5]
     assert site.supervisor.given_back() == []

@@ -140,12 +140,12 @@ def test_long_results_are_shortened_in_the_log(caplog: pytest.LogCaptureFixture)
 def test_a_task_whose_session_was_taken_away_ends_quietly(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(worker, "_take_signals", lambda: None)
+    monkeypatch.setattr(worker, "_take_signals", lambda _desk: None)
     monkeypatch.setattr(worker.tasklog, "begin", lambda *_: None)
     monkeypatch.setattr(worker.forks, "become_subreaper", lambda: True)
     session = Mock(opts={})
     session.host.failTask.side_effect = koji.AuthLockError("User locked by another session")
     with caplog.at_level(logging.WARNING, logger="koji"):
-        worker.main(Handler(raising(koji.BuildError("no")), session), session, -1, Mock(task_log_dir=""))
+        worker.main(Handler(raising(koji.BuildError("no")), session), session, Mock(task_log_dir=""), Mock())
     assert "could not be reported: User locked by another session" in caplog.text
     session.logout.assert_called_once_with()

@@ -81,7 +81,7 @@ class TestCalls:
         hub.method("echo", lambda *args: list(args))
         ours = open_session(hub)
         told: List[str] = []
-        ours.after_call = told.append
+        ours.after_call = lambda name, _answer: told.append(name)
         ours.echo()
         assert told == ["echo"]
 

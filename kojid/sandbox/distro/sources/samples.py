@@ -99,6 +99,12 @@ def long_build(out: Path, name: str = "long-build", *, seconds: int = 600) -> Pa
     return srpm(out, name, spec(name, head=["BuildArch: noarch"], build=build))
 
 
+def talking_build(out: Path, name: str = "talking-build", *, seconds: int = 600) -> Path:
+    """A package whose %build writes a line every half second, so many seconds long."""
+    build = f"for line in $(seq {2 * seconds}); do echo talking line $line; sleep 0.5; done"
+    return srpm(out, name, spec(name, head=["BuildArch: noarch"], build=build))
+
+
 def broken(out: Path, name: str = "broken") -> Path:
     """A file that is named like a source package and is none."""
     out.mkdir(parents=True, exist_ok=True)

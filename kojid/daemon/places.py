@@ -1,0 +1,98 @@
+"""Where a task's things are on this machine: its control group, its chroots, and what is mounted in them."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import List, Optional
+
+from kojid.config.options import Options
+from kojid.daemon.ledger import Ledger
+from kojid.daemon.records import TaskRecord
+from kojid.system import cgroups, mounts
+from kojid.system.cgroups import Group
+
+_log = logging.getLogger("koji.TaskManager")
+_HEAD_LINES = 10
+_ID = "# Koji buildroot id: "
+_NAME = "# Koji buildroot name: "
+
+
+class Places:
+    """Finds them.
+
+    Args:
+        options: the daemon's settings.
+        ledger: knows the buildroots of the tasks.
+    """
+
+    def __init__(self, options: Options, ledger: Ledger) -> None:
+        self._options = options
+        self._ledger = ledger
+        parent = cgroups.own()
+        self._parent = parent if parent is not None and cgroups.writable(parent) else None
+        # Daemons with different ledgers may share a group, their tasks do not.
+        mark = hashlib.sha256(os.fsencode(os.path.abspath(ledger.directory))).hexdigest()[:8]
+        self._prefix = f"kojid-{mark}-"
+
+    def group(self, task_id: int, pid: int) -> Optional[Group]:
+        """A control group for a new task, with its process in it; None where there can't be one."""
+        if self._parent is None:
+            return None
+        group = cgroups.make(self._parent, f"{self._prefix}{task_id}")
+        if group is None:
+            return None
+        try:
+            group.add(pid)
+        except OSError as error:
+            _log.debug("task %s gets no control group: %s", task_id, error)
+            group.remove()
+            return None
+        return group
+
+    def recorded_group(self, record: TaskRecord) -> Optional[Group]:
+        """The control group of a task on record, if it is still there."""
+        path = Path(record.cgroup) if record.cgroup else None
+        if path is None or not path.name.startswith(self._prefix) or not (path / "cgroup.procs").exists():
+            return None
+        return Group(path)
+
+    def stray_groups(self, known: List[int]) -> List[Group]:
+        """Groups of this ledger's tasks of which it has no record, so that nobody can say what they are."""
+        if self._parent is None:
+            return []
+        found = [path for path in self._parent.glob(f"{self._prefix}*") if path.is_dir()]
+        names = {f"{self._prefix}{task_id}" for task_id in known}
+        return [Group(path) for path in found if path.name not in names]
+
+    def chroots(self, task_id: int) -> List[Path]:
+        """Mock's directories of a task's buildroots; no file system but that of the configurations is asked."""
+        ids = {str(each) for each in self._ledger.buildroots(task_id)}
+        if not ids:
+            return []
+        names = [name for name in map(_named, Path(self._options.mock_config_dir).glob("*.cfg")) if name]
+        base = Path(self._options.mockdir)
+        found = [name for number, name in names if number in ids and os.sep not in name]
+        return [base / f"{name}{suffix}" for name in found for suffix in ("", "-bootstrap")]
+
+    def unmount(self, chroots: List[Path]) -> None:
+        """Take away what is mounted in chroots; exits with status 1 when something stays."""
+        left = [mount for chroot in chroots for mount in mounts.unmount_under(chroot)]
+        if left:
+            _log.warning("still mounted: %s", left)
+            sys.exit(1)
+
+
+def _named(config: Path) -> Optional[List[str]]:
+    """Id and name of the buildroot of a mock configuration (contract 4.6, step 2)."""
+    with contextlib.suppress(OSError), config.open(encoding="utf-8", errors="replace") as text:
+        head = [line.rstrip() for _, line in zip(range(_HEAD_LINES), text)]
+        ids = [line[len(_ID) :] for line in head if line.startswith(_ID)]
+        names = [line[len(_NAME) :] for line in head if line.startswith(_NAME)]
+        if ids and names:
+            return [ids[0], names[0]]
+    return None
