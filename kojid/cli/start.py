@@ -25,6 +25,7 @@ from kojid.errors import ConfigError, KojidError, LoginError, explain
 from kojid.system import background, locks
 
 _log = logging.getLogger("koji.build")
+_DETACHED_SECONDS = 10.0  # for the process that went into the background to be gone from the foreground
 _FORMER_SECONDS = 45.0  # a former daemon notices within a cycle, and then ends its tasks
 
 
@@ -91,7 +92,7 @@ def _serve(invocation: Invocation, options: Options, ledger: Ledger) -> int:
     keeper = _enter(invocation, options, ledger)
     if not invocation.foreground:
         background.detach()
-        ledger.open()
+        ledger.open(_DETACHED_SECONDS)
     _apply_limits(options)
     if not reattach.living(ledger):
         _wait_for_former(options.workdir)

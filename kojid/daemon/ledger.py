@@ -30,6 +30,7 @@ from kojid.system.files import write_atomic
 
 _log = logging.getLogger("koji.build.ledger")
 _MODE = 0o600
+_UNFINISHED_SECONDS = 600.0  # a file that is still under its temporary name then will never get its own
 _PAUSE = 0.1  # seconds between two tries for the lock
 Record = TypeVar("Record")
 
@@ -80,6 +81,16 @@ class Ledger:
                     "end it, or give this one a state_dir of its own; --force-lock takes over from one on this host",
                 )
             time.sleep(_PAUSE)
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Remove what writers that were killed have left behind; living tasks may be writing just now."""
+        oldest = time.time() - _UNFINISHED_SECONDS
+        for directory in (self.directory, self._tasks):
+            for path in directory.glob(".*"):
+                with contextlib.suppress(OSError):
+                    if path.stat().st_mtime < oldest:
+                        path.unlink()
 
     def close(self) -> None:
         """Give the lock back; the records stay."""
@@ -106,7 +117,7 @@ class Ledger:
 
     def save_task(self, record: TaskRecord) -> None:
         """Keep a task. Raises OSError."""
-        write_atomic(self._tasks / f"{record.task_id}.json", records.dump(record), _MODE)
+        self._write(self._tasks / f"{record.task_id}.json", records.dump(record))
 
     def forget_task(self, task_id: int) -> None:
         """Nothing of a task is left: its record goes, last of all that is kept of it."""
@@ -119,7 +130,7 @@ class Ledger:
 
     def save_outcome(self, task_id: int, outcome: Outcome) -> None:
         """Keep how a task ended. Raises OSError."""
-        write_atomic(self._tasks / f"{task_id}.outcome", records.dump(outcome), _MODE)
+        self._write(self._tasks / f"{task_id}.outcome", records.dump(outcome))
 
     def forget_outcome(self, task_id: int) -> None:
         """The hub knows."""
@@ -138,6 +149,11 @@ class Ledger:
         except OSError:
             return []
         return [int(word) for word in text.split() if word.isdigit()]
+
+    @staticmethod
+    def _write(path: Path, text: str) -> None:
+        """Write what is of use as long as the machine runs: no process outlives it, so the disk is not waited for."""
+        write_atomic(path, text, _MODE, sync=False)
 
     def _read(self, kind: Type[Record], path: Path) -> Optional[Record]:
         try:

@@ -32,6 +32,8 @@ from kojid.system.termination import Family, Termination, send_signal
 
 _log = logging.getLogger("koji.TaskManager")
 _POLL_SECONDS = 1.0  # for processes that are no children, on kernels without pidfds
+_HELPER_SECONDS = 1.0  # for helpers to end by KILL; one that a dead mount holds is left to the kernel
+_NAP = 0.005
 _GRACE_SECONDS = 20.0  # for a handler that was told to fail
 
 
@@ -202,9 +204,10 @@ class Supervisor:
         for pid in self._helpers:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        for pid in self._helpers:
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+        deadline = time.monotonic() + _HELPER_SECONDS
+        while self._helpers and time.monotonic() < deadline:
+            self._helpers = {pid: done for pid, done in self._helpers.items() if _runs(pid)}
+            time.sleep(_NAP)
         self._helpers.clear()
 
     def _hear(self) -> None:
@@ -405,3 +408,11 @@ def is_alive(process: ProcessId) -> bool:
     """Whether exactly this process still runs."""
     state = processes.read_state(process.pid)
     return state is not None and state.identity == process and not state.ended
+
+
+def _runs(child: int) -> bool:
+    """Whether a child still runs; it is reaped if not."""
+    try:
+        return os.waitpid(child, os.WNOHANG)[0] == 0
+    except ChildProcessError:
+        return False

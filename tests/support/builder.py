@@ -146,7 +146,8 @@ class Builder:
 
         def runs() -> Optional[TaskRecord]:
             record = self.record(task_id)
-            return record if record is not None and self.state(task_id) == "OPEN" else None
+            begun = (self.dir / "tasks" / f"{task_id}.log").exists()  # its process is past the gate
+            return record if begun and self.state(task_id) == "OPEN" else None
 
         record = wait_for(runs, timeout, lambda: f"task {task_id} does not run\n{self.log[-4000:]}")
         assert record is not None

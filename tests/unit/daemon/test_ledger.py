@@ -105,6 +105,16 @@ def test_a_second_daemon_is_kept_out_until_the_first_is_gone(ledger: Ledger) -> 
     assert os.waitstatus_to_exitcode(os.waitpid(forks.fork(second, name="second"), 0)[1]) == 0
 
 
+def test_what_killed_writers_left_is_tidied_away(ledger: Ledger) -> None:
+    left, new = ledger.directory / "tasks" / ".5.json.old", ledger.directory / "tasks" / ".6.json.new"
+    for path in (left, new):
+        path.touch()
+    os.utime(left, (0, 0))
+    ledger.open()
+    assert not left.exists()
+    assert new.exists()
+
+
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match="state_dir"):
