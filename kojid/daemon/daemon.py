@@ -283,6 +283,8 @@ class Daemon:
     def _shut_down(self) -> None:
         """End every task, give them back to the hub, and leave (contract 4.1, after the loop)."""
         _log.info("Shutting down, please wait...")
+        # before the first cycle the hub's list is not known, but what was taken up is
+        tasks = set(self._state.tasks) or {job.task_id for job in self._supervisor.jobs}
         for job in self._supervisor.jobs:
             self._supervisor.end(job)
         deadline = time.monotonic() + _LONGEST_END
@@ -291,7 +293,7 @@ class Daemon:
             self._supervisor.reap()
         self._session.opts["timeout"] = _LAST_CALLS  # a hub that does not answer must not hold up the end
         try:
-            free = self._reattachment.settle(sorted(self._state.tasks))
+            free = self._reattachment.settle(sorted(tasks))
             if free:
                 self._session.host.freeTasks(free)
                 self._reattachment.freed(free)

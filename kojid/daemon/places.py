@@ -15,6 +15,7 @@ from kojid.daemon.ledger import Ledger
 from kojid.daemon.records import TaskRecord
 from kojid.system import cgroups, mounts
 from kojid.system.cgroups import Group
+from kojid.system.termination import Family
 
 _log = logging.getLogger("koji.TaskManager")
 _HEAD_LINES = 10
@@ -60,6 +61,12 @@ class Places:
         if path is None or not path.name.startswith(self._prefix) or not (path / "cgroup.procs").exists():
             return None
         return Group(path)
+
+    def remains(self, record: TaskRecord) -> Family:
+        """What a task has left behind whose own process has ended while no daemon looked."""
+        family = Family(0, self.chroots(record.task_id), group=self.recorded_group(record))
+        family.add_session(record.pid, record.start_time)
+        return family
 
     def stray_groups(self, known: List[int]) -> List[Group]:
         """Groups of this ledger's tasks of which it has no record, so that nobody can say what they are."""

@@ -122,15 +122,11 @@ def end_all(ledger: Ledger, options: Options, why: str) -> None:
     for record in ledger.tasks():
         if record.boot_id != processes.boot_id():
             continue
-        group = places.recorded_group(record)
-        alive = is_alive(record.process)
-        if alive:
+        family = places.remains(record)
+        if is_alive(record.process):
             _log.warning("%s is ended: %s", describe(record), why)
-        elif group is None:
-            continue
-        root = record.pid if alive else 0
-        family = Family(root, places.chroots(record.task_id) if alive else (), group=group)
-        endings.append(Termination(root, family=family, steps=steps_of(options), root_first=True))
+            family = Family(record.pid, places.chroots(record.task_id), group=places.recorded_group(record))
+        endings.append(Termination(record.pid, family=family, steps=steps_of(options), root_first=True))
     _see_through(endings)
 
 

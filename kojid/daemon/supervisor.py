@@ -145,13 +145,10 @@ class Supervisor:
 
     def sweep(self, record: TaskRecord) -> None:
         """End what a task left behind whose process ended while no daemon looked."""
-        group = self._places.recorded_group(record)
-        if record.boot_id == self._boot_id and group is not None:
-            chroots = self._places.chroots(record.task_id)
-            ending = Termination(0, family=Family(0, chroots, group=group), steps=self._steps()[1:])
-            self._endings[ending] = record.task_id
-            self._advance(ending)
-        self._unmount(record.task_id)
+        if record.boot_id == self._boot_id:
+            group = self._places.recorded_group(record)
+            ending = Termination(0, family=self._places.remains(record), steps=self._steps()[1:])
+            self._carry_out(ending, record.task_id, lambda: self._clear(record.task_id, group))
 
     def _adopt(self, job: Job) -> None:
         self.jobs.add(job)
@@ -304,34 +301,43 @@ class Supervisor:
 
     def _run(self, job: Job, ending: Termination) -> None:
         job.ending = ending
-        self._endings[ending] = job.task_id
-        self._advance(ending, job)
+        self._carry_out(ending, job.task_id, lambda: self._swept(job))
 
-    def _advance(self, ending: Termination, job: Optional[Job] = None) -> None:
+    def _carry_out(
+        self, ending: Termination, task_id: Optional[int], then: Optional[Callable[[], None]] = None
+    ) -> None:
+        self._endings[ending] = task_id
+        self._advance(ending, then)
+
+    def _advance(self, ending: Termination, then: Optional[Callable[[], None]]) -> None:
         again = ending.advance(time.monotonic())
         if again is not None:
-            self._loop.at(again, lambda: self._advance(ending, job))
+            self._loop.at(again, lambda: self._advance(ending, then))
             return
         self._endings.pop(ending, None)
         self._orphans.discard(ending.pid)
         if ending.leftover:
             _log.error("these processes do not end: %s", ending.leftover)
-        if job is not None:
-            self._swept(job)
+        if then is not None:
+            then()
 
     def _swept(self, job: Job) -> None:
         """Nothing of a task runs any more; what else it has left behind goes now."""
         if self.jobs.get(job.task_id) is job:
             return  # the end of its own process has not been noticed yet
-        if job.group is not None:
-            job.group.remove()
-        self._unmount(job.task_id)
+        self._clear(job.task_id, job.group)
         self._end_orphans()
         steps.reached("swept")
         if self._ledger.outcome(job.task_id) is None:
             self._ledger.forget_task(job.task_id)
             steps.reached("forgotten")
         self._on_event()
+
+    def _clear(self, task_id: int, group: Optional[Group]) -> None:
+        """Take away what needs no process to be there: its control group, and its mounts."""
+        if group is not None:
+            group.remove()
+        self._unmount(task_id)
 
     def _unmount(self, task_id: int) -> None:
         """Take away what is mounted in a task's buildroots; in a helper, a mount may not answer."""
@@ -365,8 +371,7 @@ class Supervisor:
             _log.info("Ending process %s (%s), left behind by a task that has ended", pid, state.name)
             self._orphans.add(pid)
             ending = Termination(pid, steps=self._steps())
-            self._endings[ending] = None
-            self._advance(ending)
+            self._carry_out(ending, None)
 
     def look_around(self) -> None:
         """Learn who belongs to tasks that are no children and have no control group, before their parents end."""

@@ -102,6 +102,10 @@ class Family:
         states = [read_state(pid) for pid in self._group.pids()] if self._group else []
         return [state for state in states if state is not None]
 
+    def add_session(self, number: int, since: int) -> None:
+        """Have the members of a session belong to the tree whose leader started at `since` (clock ticks)."""
+        self._sessions.setdefault(number, since)
+
     def add_chroots(self, chroots: Iterable[Union[Path, str]]) -> None:
         """Have what runs in these directories belong to the tree."""
         self._chroots += [os.path.realpath(chroot) for chroot in chroots]

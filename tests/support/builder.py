@@ -19,6 +19,7 @@ import koji
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.records import TaskRecord
 from kojid.system import processes
+from kojid.system.cgroups import Group
 from kojid.system.processes import ProcessId
 from tests.support.sandboxhub import SandboxHub
 
@@ -179,3 +180,5 @@ def builder_of(hub: SandboxHub, directory: Path, **options: Any) -> Iterator[Bui
         for record in made.ledger.tasks():
             if alive(record.process):
                 os.kill(record.pid, signal.SIGKILL)
+            group = Group(Path(record.cgroup)) if record.cgroup else None
+            wait_for(lambda: group is None or group.remove())  # noqa: B023
