@@ -37,6 +37,10 @@ _NAP = 0.005
 _GRACE_SECONDS = 20.0  # for a handler that was told to fail
 
 
+def _nothing() -> None:
+    """What follows an end that nothing follows."""
+
+
 class Supervisor:
     """Owns the processes of the tasks.
 
@@ -309,7 +313,7 @@ class Supervisor:
         self._endings[ending] = task_id
         self._advance(ending, then)
 
-    def _advance(self, ending: Termination, then: Optional[Callable[[], None]]) -> None:
+    def _advance(self, ending: Termination, then: Callable[[], None]) -> None:
         again = ending.advance(time.monotonic())
         if again is not None:
             self._loop.at(again, lambda: self._advance(ending, then))
@@ -318,8 +322,7 @@ class Supervisor:
         self._orphans.discard(ending.pid)
         if ending.leftover:
             _log.error("these processes do not end: %s", ending.leftover)
-        if then is not None:
-            then()
+        then()
 
     def _swept(self, job: Job) -> None:
         """Nothing of a task runs any more; what else it has left behind goes now."""
