@@ -307,9 +307,7 @@ class Supervisor:
         job.ending = ending
         self._carry_out(ending, job.task_id, lambda: self._swept(job))
 
-    def _carry_out(
-        self, ending: Termination, task_id: Optional[int], then: Optional[Callable[[], None]] = None
-    ) -> None:
+    def _carry_out(self, ending: Termination, task_id: Optional[int], then: Callable[[], None] = _nothing) -> None:
         self._endings[ending] = task_id
         self._advance(ending, then)
 

@@ -106,20 +106,22 @@ def test_its_end_is_noticed_without_pidfds_too(site: Site, monkeypatch: pytest.M
 
 def test_a_process_that_has_the_pid_now_is_not_the_tasks(site: Site) -> None:
     pid = site.orphan()
-    site.record(pid, start_time=(processes.start_time(pid) or 0) - 1)
-    site.reattachment.begin()
-    assert site.supervisor.job_of(5) is None
+    record = site.record(pid, start_time=(processes.start_time(pid) or 0) - 1)
+    assert site.supervisor.attach(record) is None
     reattach.end_all(site.ledger, site.options, "test")
-    assert processes.read_state(pid) is not None
+    state = processes.read_state(pid)
+    assert state is not None
+    assert not state.ended
 
 
 def test_no_process_outlives_the_machine(site: Site) -> None:
     pid = site.orphan()
-    site.record(pid, boot_id="another")
-    site.reattachment.begin()
-    assert site.supervisor.job_of(5) is None
+    record = site.record(pid, boot_id="another")
+    assert site.supervisor.attach(record) is None
     reattach.end_all(site.ledger, site.options, "test")
-    assert processes.read_state(pid) is not None
+    state = processes.read_state(pid)
+    assert state is not None
+    assert not state.ended
 
 
 def test_a_re_attached_task_can_be_ended(site: Site) -> None:
