@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import gc
 import datetime
 import http.client
 import json
@@ -217,6 +218,8 @@ class TestRestart:
         assert below.host.getID() == builder.host.getID()
         assert admin.listTasks()[0]["id"] == task_id
 
+    # The client library drops a connection that broke in the handshake without closing its socket.
+    @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
     def test_what_was_answered_is_kept_when_it_is_killed_at_work(self, mortal: SandboxHub) -> None:
         admin = mortal.session("admin")
         answered: list[int] = []
@@ -233,6 +236,7 @@ class TestRestart:
                 time.sleep(0.01)
             mortal.kill()
             running.result(timeout=30)
+        gc.collect()
         mortal.start()
         known = {task["id"] for task in mortal.session("admin").listTasks()}
         assert len(answered) >= 20
