@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import gc
 import datetime
+import gc
 import http.client
 import json
 import os
