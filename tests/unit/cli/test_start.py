@@ -37,6 +37,7 @@ def conf(tmp_path: Path, *lines: str) -> str:
         "server = https://127.0.0.1:9/kojihub",
         "topurl = http://127.0.0.1:9/kojifiles",
         f"workdir = {tmp_path}/work",
+        f"state_dir = {tmp_path}/state",
         f"log_file = {tmp_path}/kojid.log",
     ]
     file.write_text("\n".join([*settings, *lines, ""]))
