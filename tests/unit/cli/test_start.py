@@ -37,6 +37,7 @@ def conf(tmp_path: Path, *lines: str) -> str:
         "server = https://127.0.0.1:9/kojihub",
         "topurl = http://127.0.0.1:9/kojifiles",
         f"workdir = {tmp_path}/work",
+        f"state_dir = {tmp_path}/state",
         f"log_file = {tmp_path}/kojid.log",
     ]
     file.write_text("\n".join([*settings, *lines, ""]))
@@ -46,7 +47,7 @@ def conf(tmp_path: Path, *lines: str) -> str:
 def test_an_unknown_option_ends_the_start_with_status_1_and_one_line(tmp_path: Path) -> None:
     done = kojid("--fg", "-c", conf(tmp_path, "sleptime = 3"))
     assert done.returncode == 1
-    assert done.stderr == f"kojid: {tmp_path}/kojid.conf:6: unknown config option: sleptime (did you mean sleeptime?)\n"
+    assert done.stderr == f"kojid: {tmp_path}/kojid.conf:7: unknown config option: sleptime (did you mean sleeptime?)\n"
 
 
 def test_a_missing_server_ends_it_with_status_2(tmp_path: Path) -> None:

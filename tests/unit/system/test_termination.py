@@ -316,6 +316,30 @@ class TestTermination:
         reap(outside)
 
 
+def test_the_first_signal_can_be_the_roots_alone(tree: Tree, tmp_path: Path) -> None:
+    note = tmp_path.parent / f"{tmp_path.name}.notes"
+    root = tree(
+        "def leave(who):\n"
+        "    def end(number, frame):\n"
+        f"        notes = os.open({str(note)!r}, os.O_WRONLY|os.O_APPEND|os.O_CREAT)\n"
+        "        os.write(notes, f'{who} {number}\\n'.encode())\n"
+        "        os._exit(0)\n"
+        "    for number in (signal.SIGINT, signal.SIGTERM): signal.signal(number, end)\n"
+        "    tell(); time.sleep(60)\n"
+        "if os.fork(): leave('root')\n"
+        "os.setsid(); leave('child')\n"
+    )
+    told(tmp_path, 2)
+    ending = Termination(root, steps=((signal.SIGINT, 0.5), (signal.SIGTERM, 5.0)), root_first=True)
+    first = ending.advance(time.monotonic())
+    assert first is not None
+    wait_for(lambda: note.exists() and note.read_text() == "root 2\n", 20)
+    while (again := ending.advance(time.monotonic())) is not None:
+        time.sleep(max(0.0, again - time.monotonic()))
+    assert note.read_text().splitlines()[0] == "root 2"
+    assert ending.leftover == []
+
+
 def test_a_process_can_be_made_a_subreaper_and_named() -> None:
     def main() -> None:
         syscalls.prctl(syscalls.PR_SET_NAME, b"renamed")
