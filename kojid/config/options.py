@@ -59,7 +59,8 @@ _HUB = Group("The hub", (
            sample="https://hub.example.com/kojifiles", active=True),
     Option("topdir", STRING, "/mnt/koji", "Where the Koji volume is mounted (may be read-only); repository tasks need it.",
            ("--topdir",), "DIR"),
-    Option("timeout", INT, None, "Seconds that a single hub call may take. Unset: 300."),
+    Option("timeout", INT, None, "Seconds that a task waits for each piece of the hub's answer to a call. Unset: 300. "
+           "The daemon's own calls take a minute at most, whatever this says."),
     Option("max_retries", INT, 120, "How often a task repeats a hub call that did not get through."),
     Option("retry_interval", INT, 60, "Longest pause between two of these tries, in seconds; the first ones come sooner."),
     Option("offline_retry", BOOL, True, "Go on trying, without limit, while the hub says that it is offline."),

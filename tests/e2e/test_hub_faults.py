@@ -159,7 +159,7 @@ def builds(own: Sandbox) -> Iterator[Daemon]:
 
 def test_a_build_goes_on_through_an_outage_and_delivers_afterwards(own: Sandbox, builds: Daemon) -> None:
     proxy: FaultProxy = builds.proxy  # type: ignore[attr-defined]
-    lines = "for i in $(seq 80); do echo line $i of the build; sleep 0.05; done"
+    lines = "for i in $(seq 40); do echo line $i of the build; sleep 0.05; done"
     task_id = own.submit(samples.noarch(own.layout.sources, "outlasts", build=lines), "outlasts")
     arch = wait_for(lambda: _started(own, task_id, "buildArch"), 60)
     wait_for(lambda: "line 3 of the build" in _build_log(own, arch["id"]), 60)
@@ -177,10 +177,10 @@ def test_a_build_goes_on_through_an_outage_and_delivers_afterwards(own: Sandbox,
 
     own.closed(task_id)
     after = own.admin.getTaskInfo(arch["id"])
-    assert "line 80 of the build" not in at_the_end
+    assert "line 40 of the build" not in at_the_end
     log = _build_log(own, arch["id"])
     assert [line for line in log.splitlines() if line.startswith("line ")] == [
-        f"line {number} of the build" for number in range(1, 81)
+        f"line {number} of the build" for number in range(1, 41)
     ]
     assert after["start_ts"] == arch["start_ts"]
     _assert_built_once(own, task_id)
@@ -265,7 +265,7 @@ def test_sessions_that_expire_are_renewed_by_the_daemon_and_by_its_tasks(
     own: Sandbox, quick: Callable[..., Daemon]
 ) -> None:
     daemon = quick()
-    task_id = sleep(own, daemon, 3)
+    task_id = sleep(own, daemon, 2)
     before = _logins(daemon)
     _change_sessions(own, daemon, "start_time = 1, renew_time = NULL")
     own.closed(task_id)

@@ -14,6 +14,7 @@ from koji.xmlrpcplus import loads
 
 from kojid.daemon import worker
 from kojid.errors import BuildFailed, HostFault
+from kojid.hub.client import HubUnreachable
 
 
 class Handler:
@@ -82,7 +83,9 @@ def test_a_result_that_cannot_be_marshalled_fails_the_task() -> None:
     assert "cannot marshal" in sent_fault(outcome(object)).faultString
 
 
-@pytest.mark.parametrize("error", [koji.tasks.RefuseTask("not here"), HostFault("not here")])
+@pytest.mark.parametrize(
+    "error", [koji.tasks.RefuseTask("not here"), HostFault("not here"), HubUnreachable("not here")]
+)
 def test_a_refusal_or_host_fault_gives_the_task_back(error: Exception) -> None:
     session = outcome(raising(error))
     session.host.refuseTask.assert_called_once_with(12, msg="not here")
