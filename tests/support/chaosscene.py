@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import xmlrpc.client
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
@@ -33,6 +34,7 @@ _OPTIONS: Dict[str, Any] = {
     "minspace_log": 0,
     "mininodes": 0,
     "maxjobs": 20,
+    "workdir_lifetime": 5,  # for those that could not be removed at once
 }
 
 
@@ -225,7 +227,7 @@ class Scene:
         """What a failed task failed with."""
         try:
             self.admin.getTaskResult(task_id)
-        except koji.GenericError as error:
+        except (koji.GenericError, xmlrpc.client.Fault) as error:  # the latter for codes that koji does not know
             return str(error)
         return ""
 
