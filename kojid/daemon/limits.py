@@ -79,10 +79,9 @@ class TimeLimits:
         return f"the task has come to a stand: no log grew and no processor time was used for {limit} seconds"
 
     def _cpu(self, job: Job) -> float:
-        used = job.group.cpu_seconds() if job.group else None
-        if used is None:
-            used = sum(cpu_seconds(state.pid) for state in job.family.look())
-        return used
+        """Processor time so far: the group also counts what has ended, if the task could enter it."""
+        grouped = (job.group.cpu_seconds() if job.group else None) or 0.0
+        return max(grouped, sum(cpu_seconds(state.pid) for state in job.family.look()))
 
     def _log_sizes(self, job: Job) -> Iterator[int]:
         logs = [chroot / "result" for chroot in self._places.chroots(job.task_id)]

@@ -40,20 +40,9 @@ class Places:
         mark = hashlib.sha256(os.fsencode(os.path.abspath(ledger.directory))).hexdigest()[:8]
         self._prefix = f"kojid-{mark}-"
 
-    def group(self, task_id: int, pid: int) -> Optional[Group]:
-        """A control group for a new task, with its process in it; None where there can't be one."""
-        if self._parent is None:
-            return None
-        group = cgroups.make(self._parent, f"{self._prefix}{task_id}")
-        if group is None:
-            return None
-        try:
-            group.add(pid)
-        except OSError as error:
-            _log.debug("task %s gets no control group: %s", task_id, error)
-            group.remove()
-            return None
-        return group
+    def group(self, task_id: int) -> Optional[Group]:
+        """A control group for a new task, empty; None where there can't be one."""
+        return None if self._parent is None else cgroups.make(self._parent, f"{self._prefix}{task_id}")
 
     def recorded_group(self, record: TaskRecord) -> Optional[Group]:
         """The control group of a task on record, if it is still there."""

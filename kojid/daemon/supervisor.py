@@ -81,20 +81,24 @@ class Supervisor:
 
     def _start(self, handler: Any, method: str, session: Any) -> Job:
         gate = Gate()
+        group = self._places.group(handler.id)
         desk = Desk(self._ledger, handler.id)
 
         def run() -> None:
             self._abandon()
             if gate.passed():
+                _join(group)
                 worker.main(handler, session, self._options, desk)
 
         try:
             pid = forks.fork(run, name=f"task {handler.id}")
             steps.reached("forked")
-            job = self._record(handler, method, pid, session.sinfo["session-id"])
+            job = self._record(handler, method, pid, session.sinfo["session-id"], group)
         except (OSError, HostFault) as error:
             gate.shut()
             session._forget()
+            if group is not None:
+                group.remove()
             raise HostFault(f"the task can't be started: {error}") from error
         steps.reached("recorded")
         session._forget()
@@ -103,12 +107,11 @@ class Supervisor:
         steps.reached("released")
         return job
 
-    def _record(self, handler: Any, method: str, pid: int, session_id: int) -> Job:
+    def _record(self, handler: Any, method: str, pid: int, session_id: int, group: Optional[Group]) -> Job:
         """Write down what is about to run. Raises OSError."""
         start_time = processes.start_time(pid)
         if start_time is None:
             raise HostFault("its process is gone already")
-        group = self._places.group(handler.id, pid)
         workdir = getattr(handler, "workdir", None)
         record = TaskRecord(
             task_id=handler.id,
@@ -414,6 +417,15 @@ def is_alive(process: ProcessId) -> bool:
     """Whether exactly this process still runs."""
     state = processes.read_state(process.pid)
     return state is not None and state.identity == process and not state.ended
+
+
+def _join(group: Optional[Group]) -> None:
+    """In the task's process: enter its control group. The kernel takes milliseconds for it, which the loop has not."""
+    if group is not None:
+        try:
+            group.add(os.getpid())
+        except OSError as error:
+            _log.debug("no control group: %s", error)
 
 
 def _runs(child: int) -> bool:

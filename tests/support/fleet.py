@@ -125,6 +125,7 @@ class Fleet:
             "cert": self.hub.certificate(host),
             "serverca": self.hub.ca,
             "workdir": directory / "work",
+            "state_dir": directory / "state",
             "mockdir": directory / "mock",
             "mock_config_dir": directory / "etc",
             "log_file": directory / "kojid.log",
