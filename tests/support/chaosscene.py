@@ -25,6 +25,7 @@ from tests.support.sandboxhub import CA_VARIABLES, SandboxHub
 DISKS = ("workdir", "state_dir", "logs")
 MARK = "KOJID_CHAOS_SCENE"  # in the environment of the daemon, hence of all that comes of it
 _ENDED = ("CLOSED", "FAILED", "CANCELED")
+_REFUSED_START = ("Unable to log in: ", "state_dir cannot be used")
 _OPTIONS: Dict[str, Any] = {
     "timeout": 3,
     "max_retries": 100,
@@ -72,13 +73,13 @@ class ChaosDaemon(LightDaemon):
         self.process.wait()
 
     def tend(self) -> None:
-        """What an init system does: a start that the hub did not let through is tried again. No other end is right."""
+        """What an init system does: a start that hub or disk did not let through is tried again. No other end is right."""
         assert self.process is not None
         status = self.process.poll()
         if status is None:
             return
         said = self.log[self._told :]
-        refused = status == 1 and "Starting up" not in said and "Unable to log in: " in said
+        refused = status == 1 and "Starting up" not in said and any(reason in said for reason in _REFUSED_START)
         assert refused, f"the daemon has ended by itself with {status}:\n{self.log[-6000:]}"
         self.launch(**self._variables)
 
@@ -204,7 +205,7 @@ class Scene:
         self._all_ended()
         assert self.admin.getTaskInfo(fresh)["state"] == koji.TASK_STATES["CLOSED"]
         self._ended_once()
-        wait_for(lambda: not self.leftovers(), 30, f"{self.leftovers()}\n{self.daemon.log[-6000:]}")
+        self._all_gone()
         self.daemon.tend()
 
     def _all_ended(self) -> None:
@@ -246,6 +247,13 @@ class Scene:
         taken = [call for call in ends if not call.fault]
         tasks = len(self._rows())
         assert len(taken) == tasks or (self.hub_was_killed and tasks - 2 <= len(taken) < tasks), (len(taken), tasks)
+
+    def _all_gone(self) -> None:
+        """A directory that could not be removed is tried again after a minute."""
+        try:
+            wait_for(lambda: not self.leftovers(), 100)
+        except AssertionError:
+            raise AssertionError(f"left: {self.leftovers()}\n{self.daemon.log[-6000:]}") from None
 
     def leftovers(self) -> List[str]:
         """What is on the machine beside the daemon itself: processes, mounts, working directories, records."""
