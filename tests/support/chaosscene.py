@@ -73,7 +73,7 @@ class ChaosDaemon(LightDaemon):
         self.process.wait()
 
     def tend(self) -> None:
-        """What an init system does: a start that hub or disk did not let through is tried again. No other end is right."""
+        """What an init system does: a start that hub or disk refused is tried again. No other end is right."""
         assert self.process is not None
         status = self.process.poll()
         if status is None:
