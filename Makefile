@@ -4,14 +4,21 @@ PYTHON = .venv/bin/python
 unexport REQUESTS_CA_BUNDLE SSL_CERT_FILE CURL_CA_BUNDLE
 # The tests' files go into a place of this run alone: what another run has left must not be in their way.
 PYTEST = mkdir -p -m 700 $(TESTS_TMP) && PYTEST_DEBUG_TEMPROOT=$(TESTS_TMP) $(PYTHON) -m pytest
+CHAOS = export CHAOS_SEED=$(SEED) CHAOS_ROUNDS=$(ROUNDS) CHAOS_FIRST=$(FIRST) && $(PYTEST)
 TESTS_TMP := $(shell mktemp -u -d -t kojid-tests-XXXXXXXX)
 
-.PHONY: help demo test prepare lint unit pythons e2e generated clean
+# What `make chaos` makes of SEED, ROUNDS and FIRST; `make test` has a short run of its own.
+SEED = 1
+ROUNDS = 3
+FIRST = 1
+
+.PHONY: help demo test prepare lint unit pythons e2e chaos chaos-short generated clean
 
 help:
 	@echo "make demo       build GNU hello through a whole sandbox on this machine"
 	@echo "make test       linters, types, unit tests, end-to-end tests"
 	@echo "make lint | unit | pythons | e2e    one part of it"
+	@echo "make chaos [SEED=n] [ROUNDS=n] [FIRST=n]    rounds of random faults, docs/reliability.md"
 	@echo "make generated  etc/kojid.conf and docs/options.md anew from the option table"
 	@echo "make clean      what the above left in this directory"
 
@@ -22,7 +29,7 @@ demo:
 prepare:
 	@tools/prepare test
 
-test: lint unit pythons e2e
+test: lint unit pythons e2e chaos-short
 	@rm -rf $(TESTS_TMP)
 
 lint: prepare
@@ -39,6 +46,16 @@ pythons: prepare
 
 e2e: prepare
 	$(PYTEST) -v tests/e2e --cov --cov-append --cov-report=term
+
+chaos: prepare
+	@echo "chaos: SEED=$(SEED) ROUNDS=$(ROUNDS) FIRST=$(FIRST)"
+	$(CHAOS) -v tests/chaos
+	@rm -rf $(TESTS_TMP)
+
+chaos-short: SEED = 1
+chaos-short: ROUNDS = 2
+chaos-short: prepare
+	$(CHAOS) -v tests/chaos
 
 generated: prepare
 	$(PYTHON) -m kojid.config.render conf > etc/kojid.conf

@@ -19,7 +19,7 @@ import koji
 import koji.tasks
 import koji.util
 
-from kojid.errors import KojidError
+from kojid.errors import HostFault, KojidError
 from kojid.hub import capabilities
 from kojid.hub.upload import Uploader
 from kojid.hub.volume import check_relative, download, volume_url
@@ -42,11 +42,18 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
     """
 
     def createWorkdir(self) -> None:
-        """Make the working directory, empty; raises HostFault when what a former run left can't be removed."""
+        """Make the working directory, empty.
+
+        Raises:
+            HostFault: it can't be made, or what a former run left can't be removed; another host may do better.
+        """
         if self.workdir is None:
             return
-        remove_tree(Path(self.workdir))
-        os.makedirs(self.workdir)
+        try:
+            remove_tree(Path(self.workdir))
+            os.makedirs(self.workdir)
+        except OSError as error:
+            raise HostFault(f"the working directory {self.workdir} can't be made: {error.strerror}") from error
 
     def removeWorkdir(self) -> None:
         """Remove the working directory. That it can't be removed is no reason to lose the task's outcome."""

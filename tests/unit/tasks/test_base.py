@@ -57,6 +57,13 @@ class TestRunning:
         handler.run()
         assert not Path(handler.workdir).exists()
 
+    def test_a_working_directory_that_cannot_be_made_is_this_hosts_fault(self, options: Any) -> None:
+        handler = echo(options, "a")
+        Path(options.workdir).mkdir(parents=True, exist_ok=True)
+        Path(options.workdir, "tasks").write_text("in the way")
+        with pytest.raises(HostFault, match="tasks/307/307 can't be made: Not a directory"):
+            handler.run()
+
     def test_a_working_directory_that_can_not_be_removed_costs_no_result(
         self, options: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -1,0 +1,1 @@
+"""Rounds of random faults; see docs/reliability.md."""

@@ -1,0 +1,154 @@
+"""Faults that a seed chooses, and how each of them is done to a scene.
+
+for fault in schedule(seed, number):
+    fault.strike(scene)
+
+The same seed and number make the same schedule, on every machine: a fault that can't be done there is left out when it
+is its turn, and says why.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import Callable, Dict, List, Tuple
+
+from kojid.daemon.steps import STEPS
+from tests.support import faultproxy
+from tests.support.chaosscene import DISKS, Scene
+
+#: Calls whose reply is lost: all that a generic task and its daemon make that change something on the hub.
+LOST = (
+    "subsession",
+    "host.openTask",
+    "host.setTaskWeight",
+    "host.subtask",
+    "host.taskSetWait",
+    "host.taskWait",
+    "host.taskWaitResults",
+    "host.closeTask",
+    "host.failTask",
+    "host.updateHost",
+    "host.getTasks",
+    "rawUpload",
+    "logout",
+    "exclusiveSession",
+)
+#: What a bad line does to any call: name -> the proxy's fault.
+BAD_LINE: Dict[str, faultproxy.Fault] = {
+    "reset": faultproxy.reset(),
+    "502": faultproxy.page(502),
+    "504 after the deed": faultproxy.page(504, done=True),
+    "lost reply": faultproxy.lose(),
+    "offline": faultproxy.offline(),
+    "drip": faultproxy.drip(0.0005),
+    "late": faultproxy.delay(0.5),
+    "silence": faultproxy.silence(done=True),
+}
+_STEADY = 3  # calls between two that a bad line hits, so that tries can get through
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One line of a schedule.
+
+    Args:
+        kind: a key of `KINDS`.
+        detail: what of it: a step, a method, a disk.
+        seconds: how long it lasts, or how long the daemon may work before it.
+    """
+
+    kind: str
+    detail: str
+    seconds: float
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.detail} {self.seconds:g} s".replace("  ", " ")
+
+    def strike(self, scene: Scene) -> None:
+        """Do it to a scene and take it back; a new task is there for it to hit."""
+        scene.make("sleep", 1)
+        KINDS[self.kind][0](scene, self)
+
+
+def _crash(scene: Scene, fault: Fault) -> None:
+    scene.daemon.kill()
+    scene.daemon.launch(KOJID_CRASH_AT=fault.detail)
+    scene.daemon.crashes(60)
+    scene.daemon.launch()
+
+
+def _kill(scene: Scene, fault: Fault) -> None:
+    scene.pause(fault.seconds)
+    scene.daemon.kill()
+    scene.daemon.launch()
+
+
+def _hup(scene: Scene, fault: Fault) -> None:
+    scene.pause(fault.seconds)
+    scene.daemon.hang_up()
+
+
+def _lost(scene: Scene, fault: Fault) -> None:
+    scene.proxy.on(fault.detail, faultproxy.lose())
+
+
+def _line(scene: Scene, fault: Fault) -> None:
+    for nth in range(5):
+        scene.proxy.on("*", BAD_LINE[fault.detail], nth=1 + nth * _STEADY)
+    scene.pause(fault.seconds)
+
+
+def _down(scene: Scene, fault: Fault) -> None:
+    scene.proxy.down()
+    scene.pause(fault.seconds)
+    scene.proxy.up()
+
+
+def _freeze(scene: Scene, fault: Fault) -> None:
+    scene.proxy.freeze()
+    scene.pause(fault.seconds)
+    scene.proxy.thaw()
+
+
+def _hub(scene: Scene, fault: Fault) -> None:
+    scene.restart_hub(fault.seconds)
+
+
+def _full(scene: Scene, fault: Fault) -> None:
+    with scene.full(fault.detail):
+        scene.pause(fault.seconds)
+
+
+def _read_only(scene: Scene, fault: Fault) -> None:
+    with scene.read_only(fault.detail):
+        scene.pause(fault.seconds)
+
+
+#: Kind -> what does it, and its details to choose from.
+KINDS: Dict[str, Tuple[Callable[[Scene, Fault], None], Tuple[str, ...]]] = {
+    "crash at": (_crash, STEPS),
+    "kill -9": (_kill, ("",)),
+    "SIGHUP": (_hup, ("",)),
+    "lost reply of": (_lost, LOST),
+    "bad line:": (_line, tuple(BAD_LINE)),
+    "hub refuses": (_down, ("",)),
+    "hub half-open": (_freeze, ("",)),
+    "hub killed": (_hub, ("",)),
+    "full": (_full, DISKS),
+    "read-only": (_read_only, DISKS),
+}
+_WEIGHTS = {"crash at": 4, "lost reply of": 3, "bad line:": 2, "full": 2, "read-only": 2}
+
+
+def schedule(seed: int, number: int, faults: int = 6) -> List[Fault]:
+    """The faults of one round.
+
+    Args:
+        seed: of the whole run.
+        number: of the round, from 1.
+        faults: how many.
+    """
+    chance = random.Random(f"{seed}/{number}")
+    kinds = chance.choices(list(KINDS), [_WEIGHTS.get(kind, 1) for kind in KINDS], k=faults)
+    return [Fault(kind, chance.choice(KINDS[kind][1]), round(chance.uniform(0.2, 3), 1)) for kind in kinds]
