@@ -22,9 +22,7 @@ CYCLES = 30  # two requests each; one task per cycle would be forty of them
 
 
 @pytest.mark.parametrize(("version", "host"), [("1.35.3", "builder"), ("1.33.2", "builder"), ("1.33.2", None)])
-def test_forty_tasks_are_done_within_the_beat_that_sees_them(
-    tmp_path: Path, version: str, host: Optional[str]
-) -> None:
+def test_forty_tasks_are_done_within_the_beat_that_sees_them(tmp_path: Path, version: str, host: Optional[str]) -> None:
     """They are all there when the daemon looks for the first time; the next beat is 15 seconds away."""
     with running_fleet(tmp_path, version=version) as fleet:
         options = {} if host is None else {"assign": host}
