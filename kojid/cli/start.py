@@ -131,6 +131,8 @@ def _recheck(invocation: Invocation, options: Options) -> None:
     for name in ("server", "state_dir"):
         if getattr(new, name) != getattr(options, name):
             raise ConfigError(f"{name} has changed", "that takes a graceful restart (SIGUSR1), or a stop and a start")
+    if not os.access(Path(options.state_dir) / "ledger", os.W_OK):
+        raise ConfigError(f"state_dir cannot be written now: {options.state_dir}", "is its file system read-only?")
 
 
 def _wait_for_former(workdir: str) -> None:

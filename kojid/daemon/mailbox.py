@@ -11,6 +11,8 @@ import socket
 from pathlib import Path
 from typing import Iterator, Tuple
 
+from kojid.errors import ConfigError
+
 _NAME = "events"
 _LONGEST = 256
 
@@ -30,15 +32,24 @@ class Mailbox:
 
     Args:
         directory: the ledger's. A socket that a dead daemon left there is replaced.
+
+    Raises:
+        ConfigError: the socket can't be made there.
     """
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / _NAME
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self._path.unlink(missing_ok=True)
-        with _short_path(directory) as address:
-            self._socket.bind(address)
-        self._path.chmod(0o600)
+        try:
+            self._path.unlink(missing_ok=True)
+            with _short_path(directory) as address:
+                self._socket.bind(address)
+            self._path.chmod(0o600)
+        except OSError as error:
+            self._socket.close()
+            raise ConfigError(
+                f"state_dir cannot be used, {directory}: {error.strerror}", "is its file system full or read-only?"
+            ) from error
 
     def fileno(self) -> int:
         """The descriptor to watch."""

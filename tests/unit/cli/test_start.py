@@ -104,3 +104,15 @@ def test_the_levels_of_the_log() -> None:
     finally:
         koji_log.setLevel(before[0])
         task_log.setLevel(before[1])
+
+
+def test_a_configuration_is_not_taken_over_while_the_state_cannot_be_written(tmp_path: Path) -> None:
+    from kojid.cli import arguments, start
+    from kojid.config import loader
+
+    invocation = arguments.parse(["-c", conf(tmp_path)])
+    settings = loader.load(invocation.config).options
+    with pytest.raises(ConfigError, match=f"state_dir cannot be written now: {tmp_path}/state"):
+        start._recheck(invocation, settings)
+    (tmp_path / "state" / "ledger").mkdir(parents=True)
+    start._recheck(invocation, settings)

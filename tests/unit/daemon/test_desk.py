@@ -16,6 +16,7 @@ from kojid.daemon.gate import Gate
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.mailbox import Mailbox
 from kojid.daemon.records import Outcome
+from kojid.errors import ConfigError
 from kojid.system import forks
 
 
@@ -115,3 +116,8 @@ def test_the_gate_opens_only_when_it_is_opened(let_in: bool, status: int) -> Non
     else:
         gate.shut()
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == status
+
+
+def test_a_directory_that_takes_no_socket_is_told_as_such(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="state_dir cannot be used, .*gone: No such file"):
+        Mailbox(tmp_path / "gone")
