@@ -6,19 +6,18 @@ The process ends with the daemon, and what it had begun is taken up again later:
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import logging
 import os
 import signal
 import sys
 import time
 from dataclasses import dataclass
-from typing import Callable, Dict, Iterator, List, Optional, Sequence
+from pathlib import Path
+from typing import Callable, Dict, List, Optional, Sequence
 
 from kojid.daemon.supervisor import Supervisor
 from kojid.errors import HostFault, KojidError, explain
-from kojid.system import priority, syscalls
+from kojid.system import locks, priority, syscalls
 from kojid.system.child import ExitStatus
 
 _log = logging.getLogger("koji.TaskManager")
@@ -126,11 +125,14 @@ def _main(chore: Chore, directory: str) -> None:
     """The helper process; its exit status tells how it went."""
     _become_helper()
     try:
-        with _locked(directory):
+        lock = locks.hold(Path(directory), 0)
+        if lock is None:
+            _log.info("another process cleans up below %s", directory)
+            sys.exit(_ELSEWHERE)
+        try:
             chore.work()
-    except BlockingIOError:
-        _log.info("another process cleans up below %s", directory)
-        sys.exit(_ELSEWHERE)
+        finally:
+            os.close(lock)
     except (KojidError, OSError) as error:
         _log.warning("%s: %s", chore.key, explain(error))
         sys.exit(1)
@@ -140,14 +142,3 @@ def _become_helper() -> None:
     # What is half removed when the daemon dies is taken up again by the next one, not beside it.
     syscalls.prctl(syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
     priority.step_back()
-
-
-@contextlib.contextmanager
-def _locked(directory: str) -> Iterator[None]:
-    """Hold the lock of a directory; raises BlockingIOError when another process has it."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)

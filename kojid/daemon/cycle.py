@@ -111,7 +111,7 @@ class Cycle:
                 _log.info("task %s has ended, what it left behind is being ended", task["id"])
             elif job is None:
                 stale.append(task["id"])
-            elif job is not None and task.get("alert"):
+            elif task.get("alert"):
                 self._supervisor.wake(job)
         self._settle(stale)
         self._close_sessions()
