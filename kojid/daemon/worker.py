@@ -19,7 +19,7 @@ from kojid.daemon.desk import Desk
 from kojid.daemon.records import Outcome
 from kojid.errors import HostFault
 from kojid.hub import capabilities
-from kojid.system import forks
+from kojid.system import forks, phases
 from kojid.tasks import base
 
 _log = logging.getLogger("koji.TaskManager")
@@ -49,6 +49,8 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
     desk.attend(session)
     session.opts["patient"] = True
     handler.session = session
+    phases.listen(desk.phase)
+    phases.enter("at work")
     desk.step("running")
     try:
         perform(handler, session, desk)
