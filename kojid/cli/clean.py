@@ -6,11 +6,12 @@ import argparse
 import sys
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Set
+from typing import Any, Dict, List, Mapping, Set
 
 from kojid.cli import local, words
 from kojid.config.options import Options
 from kojid.daemon import measure, offline
+from kojid.daemon.cleaner import Chore
 from kojid.daemon.cleanrun import planned
 from kojid.errors import KojidError, explain
 from kojid.system import priority
@@ -19,8 +20,8 @@ _DESCRIPTION = """\
 Remove now what is over on this host: content of ended tasks' buildroots, stray buildroots, stale mounts, working
 directories of dead tasks, old logs. The daemon does the same by itself when each thing's time has come; here it tries
 again at once what failed before. With --all also what is over but kept for a while, as when space is short: buildroots
-of ended tasks, those of failed ones too, and of what may be another builder's what has not changed for 10 minutes.
-Nothing that a running task uses ever goes.
+of ended tasks, those of failed ones too; working directories, and stray buildroots that the hub has as expired, that
+have not changed for 10 minutes. Nothing that a running task uses ever goes.
 
 While no daemon runs this program does it itself, by the ledger and the age of things alone, as no hub is asked: a
 buildroot goes when it has not changed for failed_buildroot_lifetime (10 minutes with --all)."""
@@ -134,7 +135,7 @@ def _alone(options: Options, *, dry: bool, everything: bool) -> int:
     ledger.open()
     try:
         priority.step_back()
-        outcomes = list(_do(options, everything=everything))
+        outcomes = [_do(options, chore) for chore in offline.chores(options, ledger, everything=everything)]
     finally:
         ledger.close()
     if not outcomes:
@@ -142,12 +143,10 @@ def _alone(options: Options, *, dry: bool, everything: bool) -> int:
     return 0 if all(outcomes) else local.FAILED
 
 
-def _do(options: Options, *, everything: bool) -> Iterator[bool]:
-    for chore in offline.chores(options, local.ledger_of(options), everything=everything):
-        try:
-            offline.carry_out(options, chore)
-        except (KojidError, OSError) as error:
-            print(f"{chore.key}: {explain(error)}", file=sys.stderr)
-            yield False
-        else:
-            yield not _tell(chore.key, "done", chore.why)
+def _do(options: Options, chore: Chore) -> bool:
+    try:
+        offline.carry_out(options, chore)
+    except (KojidError, OSError) as error:
+        print(f"{chore.key}: {explain(error)}", file=sys.stderr)
+        return False
+    return not _tell(chore.key, "done", chore.why)
