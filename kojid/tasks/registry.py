@@ -7,8 +7,10 @@ from typing import Dict, List, Type
 from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.build import BuildTask
 from kojid.tasks.buildarch import BuildArchTask
+from kojid.tasks.createdistrepo import CreateDistRepoTask
 from kojid.tasks.createrepo import CreaterepoTask
 from kojid.tasks.dependant import DependantTask
+from kojid.tasks.distrepo import NewDistRepoTask
 from kojid.tasks.library import (
     DefaultTask,
     FakeTask,
@@ -31,11 +33,13 @@ _BUILT_IN: List[Type[BaseTaskHandler]] = [
     BuildArchTask,
     BuildNotificationTask,
     BuildTask,
+    CreateDistRepoTask,
     CreaterepoTask,
     DefaultTask,
     DependantTask,
     FakeTask,
     ForkTask,
+    NewDistRepoTask,
     NewRepoTask,
     RebuildSRPM,
     RestartHostsTask,

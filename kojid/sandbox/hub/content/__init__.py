@@ -11,6 +11,7 @@ from kojid.sandbox.hub.content import (
     buildroots,
     builds,
     buildstates,
+    distrepos,
     externalrepos,
     groupedits,
     groups,
@@ -30,6 +31,7 @@ from kojid.sandbox.hub.content import (
     rpms,
     scratch,
     searches,
+    signatures,
     submissions,
     tagchanges,
     tagedits,
@@ -37,6 +39,7 @@ from kojid.sandbox.hub.content import (
     tagging,
     tags,
     targets,
+    volumes,
 )
 
 __all__ = [
@@ -45,6 +48,7 @@ __all__ = [
     "buildroots",
     "builds",
     "buildstates",
+    "distrepos",
     "externalrepos",
     "groupedits",
     "groups",
@@ -64,6 +68,7 @@ __all__ = [
     "rpms",
     "scratch",
     "searches",
+    "signatures",
     "submissions",
     "tagchanges",
     "tagedits",
@@ -71,4 +76,5 @@ __all__ = [
     "tagging",
     "tags",
     "targets",
+    "volumes",
 ]
