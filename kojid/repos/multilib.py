@@ -14,7 +14,6 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Set
 from urllib.parse import quote
 
 import koji
-import koji.arch
 
 from kojid.errors import HostFault
 from kojid.repos.distlayout import package_path
@@ -22,6 +21,7 @@ from kojid.repos.distlayout import package_path
 logger = logging.getLogger("koji.build")
 
 MISSING_LOG = "missing_multilib.log"
+_MULTILIB = ("ppc64", "s390x", "sparc64", "x86_64")  # of the arches that repositories have
 _PARTNERS = {"ppc64": "ppc", "s390x": "s390", "x86_64": "i686"}
 _LISTS = (
     ("runtime_whitelist", "runtime", "white"),
@@ -97,7 +97,7 @@ class Missing(koji.GenericError):
 
 def has_multilib(arch: str) -> bool:
     """Whether packages of another arch can be used on an arch."""
-    return bool(koji.arch.isMultiLibArch(arch))
+    return arch in _MULTILIB
 
 
 def partner_arch(arch: str) -> str:

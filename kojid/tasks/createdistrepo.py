@@ -22,7 +22,7 @@ from kojid.tasks.base import BaseTaskHandler
 Row = Dict[str, Any]
 
 
-class CreateDistRepoTask(BaseTaskHandler):
+class createDistRepoTask(BaseTaskHandler):  # noqa: N801 - plugins know it by this name
     """Make one arch of a dist-repo."""
 
     Methods: ClassVar[List[str]] = ["createdistrepo"]

@@ -7,7 +7,7 @@ from typing import Dict, List, Type
 from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.build import BuildTask
 from kojid.tasks.buildarch import BuildArchTask
-from kojid.tasks.createdistrepo import CreateDistRepoTask
+from kojid.tasks.createdistrepo import createDistRepoTask
 from kojid.tasks.createrepo import CreaterepoTask
 from kojid.tasks.dependant import DependantTask
 from kojid.tasks.distrepo import NewDistRepoTask
@@ -33,7 +33,7 @@ _BUILT_IN: List[Type[BaseTaskHandler]] = [
     BuildArchTask,
     BuildNotificationTask,
     BuildTask,
-    CreateDistRepoTask,
+    createDistRepoTask,
     CreaterepoTask,
     DefaultTask,
     DependantTask,
