@@ -192,8 +192,9 @@ _MAIL = Group("Mail", (
 _PLUGINS = Group("Plugins", (
     Option("plugin", WORDS, [], "Plugins to load, separated by blanks.", ("--plugin",), "NAME", aliases=("plugins",),
            sample="runroot save_failed_tree"),
-    Option("pluginpath", STRING, "/usr/lib/koji-builder-plugins", "Where plugins are looked for; directories separated by colons.",
-           ("--pluginpath",), "PATH"),
+    Option("pluginpath", STRING, "/usr/lib/koji-builder-plugins", "Where plugins are looked for; directories separated by colons. The ones that "
+           "come with kojid are found after these.", ("--pluginpath",), "PATH"),
+    Option("plugin_config_dir", STRING, "/etc/kojid/plugins", "Where the plugins that come with kojid have their configuration, NAME.conf."),
     Option("pkgurl", STRING, None, "", ("--pkgurl",), obsolete="topurl took its place"),
 ))  # fmt: skip
 
