@@ -37,8 +37,8 @@ def options(workdir: str) -> types.SimpleNamespace:
 class Stop:
     """What SIGTERM asks for, told by a flag.
 
-    An exception, as the stock daemon has it, is lost when it comes up inside a call to the hub: the library takes it for
-    trouble with the line and tries the call again.
+    An exception, as the stock daemon has it, is lost when it comes up inside a call to the hub: the library takes it
+    for trouble with the line and tries the call again.
     """
 
     def __init__(self) -> None:
