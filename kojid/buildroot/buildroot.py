@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import logging
 import os
 from typing import IO, Any, BinaryIO, Dict, List, Optional, Sequence, Set
@@ -223,6 +224,19 @@ class BuildRoot:
         """Make a source package anew from one in the chroot; see `sourcepackage.rebuild`."""
         sourcepackage.rebuild(self, srpm)
 
+    def install(self, names: Sequence[str]) -> None:
+        """Install packages and tell the hub; the buildroot has to be BUILDING (contract 6.13, 7.7).
+
+        Raises:
+            koji.BuildrootError: a name is none. BuildrootFailed, HostFault: see `failures`.
+        """
+        for name in names:
+            if not isinstance(name, str) or not name or name.startswith("-"):
+                raise koji.BuildrootError(f"no package can be named {name!r}")
+        status = self.mock(mock.install(names))
+        self._record_packages(failed=status != 0)
+        self._check(failures.INSTALL, status)
+
     def expire(self) -> None:
         """Tell the hub that it will not be used any more; only the first time counts."""
         if not self._expired:
@@ -290,6 +304,15 @@ class BuildRoot:
         if self.workdir:
             watches.append(Watch(self.workdir, "", mock.OUTPUT_LOG))
         return watches
+
+    def follow_log(self, path: str) -> None:
+        """Have a file of the chroot streamed like the logs of mock, from the next mock call on.
+
+        Args:
+            path: as it is called inside, without ".."; the file need not exist. No link is followed to it.
+        """
+        directory, name = os.path.split(path.lstrip("/"))
+        self._streamer.watch([Watch(self.rootdir(), directory, glob.escape(name))])
 
     def incremental_log(self, fname: str, fd: IO[bytes]) -> None:
         """Send what an open file holds from its position on, under the same offset.

@@ -65,6 +65,11 @@ def source_command(words: Sequence[str], directory: str) -> List[str]:
     return ["--no-clean", "--unpriv", "--cwd", directory, "--chroot", "--", *words]
 
 
+def install(packages: Sequence[str]) -> List[str]:
+    """Install packages into the root. A name that looks like an option would be taken for one: see `BuildRoot`."""
+    return ["--install", *packages]
+
+
 def in_chroot(*words: str) -> List[str]:
     """Run a command as root in the chroot, for noarch."""
     return ["--no-clean", "--target", "noarch", "--chroot", "--", *words]
