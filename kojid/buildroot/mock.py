@@ -12,6 +12,8 @@ import logging
 import os
 from typing import IO, Any, Callable, Iterator, List, Mapping, Optional, Sequence
 
+import koji
+
 from kojid.system.process import STDOUT, ExitStatus, command_line, credentials_of, run
 
 logger = logging.getLogger("koji.build.buildroot")
@@ -66,7 +68,14 @@ def source_command(words: Sequence[str], directory: str) -> List[str]:
 
 
 def install(packages: Sequence[str]) -> List[str]:
-    """Install packages into the root. A name that looks like an option would be taken for one: see `BuildRoot`."""
+    """Install packages into the root.
+
+    Raises:
+        koji.BuildrootError: a name is none; one that looks like an option would be taken for one.
+    """
+    for name in packages:
+        if not isinstance(name, str) or not name or name.startswith("-"):
+            raise koji.BuildrootError(f"no package can be named {name!r}")
     return ["--install", *packages]
 
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Dict, Iterator, List, Optional, Sequence, Unio
 
 import koji
 
-from kojid.buildroot import failures
+from kojid.buildroot import failures, mock
 from kojid.buildroot.chrootfiles import make_directory, open_directory
 from kojid.buildroot.chrootmounts import ChrootMounts, Mount, MountFailed
 from kojid.config.options import Options
@@ -83,6 +83,7 @@ class RunRootTask(BaseTaskHandler):
         config = self._config()
         runrootcommand.check(command)
         wanted = config.requested(mounts)
+        mock.install(packages)  # refuses what is no package before a buildroot is made
         logs = [f"/{LOG_DIRECTORY}/{LOG}", *_inside(upload_logs or ())]
         if weight is not None:
             self.session.host.setTaskWeight(self.id, max(float(weight), _LEAST_WEIGHT))
@@ -100,7 +101,7 @@ class RunRootTask(BaseTaskHandler):
             # only in this state the hub takes a list of what was installed
             self.session.host.setBuildRootState(broot.id, "BUILDING")
             if packages:
-                broot.install(list(packages))
+                broot.install(packages)
             with self._mounted(broot, config.defaults(), wanted):
                 return self._run(broot, command, logs, skip_setarch, new_chroot)
 
