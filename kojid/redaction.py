@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 import re
 
-# The password of a URL ends at the last @ before the path, as it may hold one itself.
-_PASSWORD = re.compile(r"(://[^/@:\s'\"]*):[^/\s'\"]*@")
+# The password of a URL, or of a CVS root, ends at the last @ before the path, as it may hold one itself.
+_PASSWORD = re.compile(r"((?:://|:pserver:|:ext:)[^/@:\s'\"]*):[^/\s'\"]*@")
 # What a hub session is known by; a client of old wrote it into its URL.
 _SESSION_KEY = re.compile(r"(session-key['\"]?[=:]\s*['\"]?)[^&\s'\",}]+", re.IGNORECASE)
 

@@ -20,6 +20,7 @@ from kojid.daemon.records import Outcome
 from kojid.errors import HostFault
 from kojid.hub import capabilities
 from kojid.redaction import redact
+from kojid.sources.scm import SCM
 from kojid.system import forks
 from kojid.tasks import base
 
@@ -47,6 +48,7 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
     tasklog.begin(handler.id, options.task_log_dir)
     _take_signals(desk)
     forks.become_subreaper()
+    SCM.use_options(options)
     desk.attend(session)
     session.opts["patient"] = True
     handler.session = session

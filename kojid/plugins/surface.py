@@ -14,7 +14,7 @@ import koji.tasks
 import koji.util
 
 from kojid.buildroot import BuildRoot
-from kojid.sources import scm
+from kojid.sources.scm import SCM
 from kojid.tasks import registry
 from kojid.tasks.base import BaseBuildTask, BaseTaskHandler
 from kojid.tasks.images import BuildImageTask, MultiPlatformTask
@@ -64,7 +64,7 @@ def names() -> Dict[str, Any]:
         "BuildImageTask": BuildImageTask,
         "BuildRoot": BuildRoot,
         "MultiPlatformTask": MultiPlatformTask,
-        "SCM": getattr(scm, "SCM", koji.daemon.SCM),
+        "SCM": SCM,
         "koji": koji,
     }
     for module, wanted in ((koji.daemon, _DAEMON), (koji.tasks, _TASKS), (koji.util, _UTIL)):

@@ -17,6 +17,7 @@ from kojid.redaction import RedactingFormatter, redact
     [
         ("git+https://me:s3cret@example.com/a#b", "git+https://me:***@example.com/a#b"),
         ("https://me:s@cr@t@example.com/a", "https://me:***@example.com/a"),
+        ("cvs -d :pserver:me:s3cret@h:/cvs", "cvs -d :pserver:me:***@h:/cvs"),
         ("http://:s3cret@proxy:3128", "http://:***@proxy:3128"),
         ("http://a:s3cret@h/x and http://b:s3cret@h/y", "http://a:***@h/x and http://b:***@h/y"),
         ("git+ssh://git@example.com:22/a", "git+ssh://git@example.com:22/a"),
