@@ -24,12 +24,14 @@ from kojid.tasks.library import (
 from kojid.tasks.newrepo import NewRepoTask
 from kojid.tasks.notifications import BuildNotificationTask, TagNotificationTask
 from kojid.tasks.srpm import RebuildSRPM
+from kojid.tasks.srpmfromscm import BuildSRPMFromSCMTask
 from kojid.tasks.tagging import TagBuildTask
 from kojid.tasks.waitrepo import WaitrepoTask
 
 _BUILT_IN: List[Type[BaseTaskHandler]] = [
     BuildArchTask,
     BuildNotificationTask,
+    BuildSRPMFromSCMTask,
     BuildTask,
     CreaterepoTask,
     DefaultTask,
