@@ -19,6 +19,7 @@ from kojid.daemon.desk import Desk
 from kojid.daemon.records import Outcome
 from kojid.errors import HostFault
 from kojid.hub import capabilities
+from kojid.redaction import redact
 from kojid.sources.scm import SCM
 from kojid.system import forks
 from kojid.tasks import base
@@ -142,7 +143,7 @@ def fault_of(error: BaseException) -> Fault:
     if isinstance(error, Fault):
         return error
     if isinstance(error, koji.GenericError):
-        return Fault(error.faultCode, str(error))
+        return Fault(error.faultCode, redact(str(error)))
     text = "".join(traceback.format_exception(*sys.exc_info())).rstrip()
     _log.warning("TRACEBACK: %s", text)
-    return Fault(getattr(error, "faultCode", 1), text)
+    return Fault(getattr(error, "faultCode", 1), redact(text))
