@@ -23,6 +23,7 @@ from kojid.daemon.mailbox import Mailbox
 from kojid.daemon.places import Places
 from kojid.daemon.records import Outcome, TaskRecord
 from kojid.errors import HostFault
+from kojid.redaction import redact
 from kojid.system import forks, processes
 from kojid.system.cgroups import Group
 from kojid.system.child import ExitStatus
@@ -409,7 +410,7 @@ def _subject(handler: Any, method: str) -> str:
     """What a task works on, in words; a request of an odd form has none."""
     info = getattr(handler, "taskinfo", None)
     with contextlib.suppress(Exception):
-        return str(koji.taskLabel(info)) if isinstance(info, dict) else method
+        return redact(str(koji.taskLabel(info))) if isinstance(info, dict) else method
     return method
 
 

@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import List, Optional
 
+from kojid.redaction import RedactingFormatter
+
 FILE_FORMAT = "%(asctime)s [%(levelname)s] %(name)s: %(task)s%(message)s"
 STDERR_FORMAT = "%(asctime)s [%(levelname)s] {%(process)d} %(name)s:%(lineno)d %(task)s%(message)s"
 
@@ -39,7 +41,7 @@ def begin(task_id: int, directory: str) -> None:
     except OSError as error:
         logger.warning("no log for this task alone: %s", error)
         return
-    handler.setFormatter(logging.Formatter(FILE_FORMAT))
+    handler.setFormatter(RedactingFormatter(FILE_FORMAT))
     handler.addFilter(TaskPrefix())
     logger.addHandler(handler)
 
