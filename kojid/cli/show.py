@@ -12,6 +12,7 @@ from kojid.system.files import printable
 
 Row = Mapping[str, Any]
 _SUBJECT = 44
+_MOMENT = 0.1
 _WHERE = {
     "running": "",
     "waiting": "waits for its subtasks",
@@ -179,7 +180,9 @@ def task_lines(task: Row, phases: List[Dict[str, Any]], processes: Mapping[int, 
             yield f"  {what:<12} {value}"
     if phases:
         yield "  phases:"
-        rows = [[_clock_time(one["since"]), one["name"], words.duration(one["seconds"])] for one in phases]
+        # between two phases a task is "at work" again, mostly for no time
+        shown = [one for one in phases if one["seconds"] >= _MOMENT or one is phases[-1]]
+        rows = [[_clock_time(one["since"]), one["name"], words.duration(one["seconds"])] for one in shown]
         yield from columns(rows, indent="    ", right="2")
 
 
