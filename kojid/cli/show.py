@@ -143,14 +143,16 @@ def _task(task: Row) -> List[str]:
     ]
 
 
+def fate(row: Row) -> str:
+    """What becomes of a buildroot, and when."""
+    if row["fate"] == "in use":
+        return f"in use by task {row['task']}"
+    return f"{row['fate']}, next step {words.until(row['due'])}" if row["due"] else str(row["fate"])
+
+
 def _buildroot(row: Row) -> List[str]:
-    fate = (
-        f"{row['fate']} by task {row['task']}"
-        if row["fate"] == "in use"
-        else f"{row['fate']} {words.until(row['due'])}"
-    )
     measured = f"measured {words.ago(row['measured'])}" if row["measured"] else "not measured yet"
-    return [row["name"], words.size(row["bytes"]), fate.rstrip(), measured]
+    return [row["name"], words.size(row["bytes"]), fate(row), measured]
 
 
 def task_lines(task: Row, phases: List[Dict[str, Any]], processes: Mapping[int, str]) -> Iterator[str]:

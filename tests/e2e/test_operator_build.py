@@ -46,7 +46,7 @@ def test_a_build_is_seen_with_its_phases_its_buildroot_and_its_logs(
     assert re.search(r"==> .*/result/build\.log <==", output)
     assert re.search(r"==> .*/mock_output\.log <==", output)
     assert "talking line 6" in output
-    assert only.communicate(timeout=30)[0].count("talking line 6\n") == 1
+    assert only.communicate(timeout=30)[0].count("\ntalking line 6\n") == 1
     # Its buildroot is over, and still here: so are its logs.
     assert "talking line" in operator.run(builder.conf, "logs", str(number), "--log", "build.log").stdout
     wait_for(lambda: _fate(builder, root["name"]) == "to be emptied", 30)

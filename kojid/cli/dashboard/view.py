@@ -189,9 +189,7 @@ def _buildroots(picture: Mapping[str, Any], room: int, width: int) -> Iterator[T
     total = f", {words.size(sum(known))}" if known else ", not measured yet" if roots else ""
     yield Text(words.shortened(f"{len(roots)} buildroots{total}", width), style="bold")
     for root in sorted(roots, key=lambda one: -(one["bytes"] or 0))[:room]:
-        fate = f"{root['fate']} by task {root['task']}" if root["fate"] == "in use" else root["fate"]
-        due = words.until(root["due"])
-        yield _line(f"{words.size(root['bytes']):>9}  {root['name']}  {fate} {due}", width)
+        yield _line(f"{words.size(root['bytes']):>9}  {root['name']}  {show.fate(root)}", width)
 
 
 def _task(state: State) -> Iterator[str]:
