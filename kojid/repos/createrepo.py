@@ -11,6 +11,7 @@ import koji
 
 from kojid.repos import contents, metadata
 from kojid.repos.faults import failure, quote
+from kojid.repos.verify import require_whole
 from kojid.system.process import run
 
 logger = logging.getLogger("koji.build")
@@ -82,6 +83,7 @@ def create(
     status = run(argv, timeout=float(options.command_timeout), log=log, on_tick=on_tick)
     if not status.ok:
         raise failure("failed to create repo", argv[0], status, log)
+    require_whole(out / "repodata", argv[0])
     _check_count(out / "repodata", pkglist, log)
     return out / "repodata"
 
@@ -118,8 +120,6 @@ def _reuse(old_repodata: Optional[Path], out: Path) -> bool:
 
 def _check_count(repodata: Path, pkglist: Optional[Path], log: Path) -> None:
     """Compare what went in with what came out: a package that can't be read is not always an error to the command."""
-    if not (repodata / "repomd.xml").exists():
-        raise koji.GenericError(f"failed to create repo: there is no {repodata.name}/repomd.xml afterwards")
     wanted: List[str] = []
     if pkglist is not None:
         wanted = metadata.entries(pkglist.read_text(encoding="utf-8").splitlines())

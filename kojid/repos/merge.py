@@ -15,6 +15,7 @@ from kojid.repos import metadata
 from kojid.repos.createrepo import OnTick
 from kojid.repos.faults import failure
 from kojid.repos.origins import External, premerge, premerge_url
+from kojid.repos.verify import require_whole
 from kojid.system.files import printable
 from kojid.system.process import capture, clean_environment, run
 
@@ -101,10 +102,9 @@ def merge(target: Target, external: External, *, log: Path, timeout: float, on_t
     status = run(argv, timeout=timeout, log=log, on_tick=on_tick, env=environment)
     if not status.ok:
         raise failure("failed to merge repos", argv[0], status, log)
-    repodata = target.out / "repodata"
-    if not (repodata / "repomd.xml").exists() or not metadata.has_origins(repodata):
-        raise koji.GenericError(f"failed to merge repos: the outcome is incomplete; see {log.name}")
     _check_log(log)
+    repodata = target.out / "repodata"
+    require_whole(repodata, argv[0])
     _check_content(target, external.mode, metadata.origins(repodata), log)
     return repodata
 

@@ -13,7 +13,7 @@ import re
 import shutil
 import zlib
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterable, List, Optional, Set
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Set
 from xml.etree import ElementTree
 
 import koji
@@ -30,6 +30,8 @@ _COMMON, _RPM = "{http://linux.duke.edu/metadata/common}", "{http://linux.duke.e
 _COUNT = re.compile(rb'<metadata[^>]*\spackages="(\d+)"')
 _HEAD = 4096  # bytes; the count is in the first element
 _OPENERS: Dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open, ".xml": open}
+_DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error)
+_BLOCK = 1024 * 1024
 _UNPACK_SECONDS = 600.0
 
 
@@ -42,11 +44,6 @@ def named(repodata: Path) -> Set[str]:
     """Names of the files that repomd.xml speaks of. Raises OSError when it can't be read."""
     found = set(_HREF.findall((repodata / "repomd.xml").read_text(encoding="utf-8", errors="replace")))
     return {os.path.basename(href) for href in found}
-
-
-def has_origins(repodata: Path) -> bool:
-    """Whether a merged repo says where its packages came from (contract 9.3, 4)."""
-    return any("pkgorigins" in name for name in files(repodata))
 
 
 def origins(repodata: Path) -> Origins:
@@ -115,27 +112,40 @@ def _primary(repodata: Path) -> Optional[Path]:
     return None
 
 
-def _whole(path: Path, size: int = -1) -> Optional[bytes]:
-    """The first `size` bytes, unpacked; None when this host can't read them."""
+def readable(path: Path) -> bool:
+    """Whether this host can unpack a file of metadata."""
+    return path.suffix in _OPENERS or (path.suffix == ".zst" and shutil.which("zstd") is not None)
+
+
+def blocks(path: Path) -> Iterator[bytes]:
+    """The unpacked content of a readable file, piece by piece; it ends early where the file is damaged."""
     if path.suffix == ".zst":
-        return _of_zstd(path, size)
-    opener = _OPENERS.get(path.suffix)
-    if opener is None:
-        return None
-    with contextlib.suppress(OSError, EOFError, lzma.LZMAError, zlib.error), opener(path, "rb") as opened:
-        content: bytes = opened.read(size)
-        return content
-    return None
+        yield _of_zstd(path)
+        return
+    with (
+        contextlib.suppress(OSError, EOFError, lzma.LZMAError, zlib.error),
+        _OPENERS[path.suffix](path, "rb") as opened,
+    ):
+        while block := opened.read(_BLOCK):
+            yield block
 
 
-def _of_zstd(path: Path, size: int) -> Optional[bytes]:
-    """Python before 3.14 can't unpack this itself."""
-    if shutil.which("zstd") is None:
+def _whole(path: Path, size: int = -1) -> Optional[bytes]:
+    """The first `size` bytes, unpacked, or all; None when this host can't read them."""
+    if not readable(path):
         return None
+    content = io.BytesIO()
+    for block in blocks(path):
+        content.write(block)
+        if 0 <= size <= content.tell():
+            break
+    return content.getvalue()[: size if size >= 0 else None] or None
+
+
+def _of_zstd(path: Path) -> bytes:
+    """Python before 3.14 can't unpack this itself; nothing when it is damaged."""
     status, output = capture(["zstd", "-q", "-d", "-c", str(path)], timeout=_UNPACK_SECONDS)
-    if not status.ok:
-        return None
-    return output if size < 0 else output[:size]
+    return output if status.ok else b""
 
 
 def entries(lines: Iterable[str]) -> List[str]:
