@@ -17,7 +17,7 @@ from tests.support.sandboxhub import without_ca_variables
 # For builds from version control: which sources may be built, and (of the plugin scmpolicy) which of their branches.
 POLICIES = {
     "build_from_scm": "match scm_repository */denied-by-policy* :: deny not from there\nall :: allow none",
-    "scm": "matchany branches main :: allow\nall :: deny only what is on main",
+    "scm": "match_any branches main :: allow\nall :: deny only what is on main",
 }
 
 
