@@ -25,6 +25,7 @@ from kojid.errors import HostFault
 from kojid.hub.client import HubSession
 from kojid.hub.upload import Uploader
 from kojid.redaction import redact
+from kojid.system import phases
 from kojid.system.files import open_beneath
 from kojid.system.process import ExitStatus
 
@@ -112,7 +113,7 @@ class BuildRoot:
         request = mockconfig.Request(
             self.name, self.id, self.repoid, self.tag_name, self.config["extra"], self.br_arch, self.target_arch,
             self.install_group, self.setup_dns, self.bind_opts, self.maven_opts, self.maven_envs,
-            self.internal_dev_setup,
+            self.internal_dev_setup, self.task_id,
         )  # fmt: skip
         text = mockconfig.generate(request, self.options)
         mockconfig.write(self.options.mock_config_dir, self.name, text)
@@ -168,6 +169,7 @@ class BuildRoot:
 
     # What is done with it
 
+    @phases.during("init")
     def init(self) -> None:
         """Have mock make the root, and tell the hub what is in it (contract 7.4, 7.7).
 
@@ -198,6 +200,7 @@ class BuildRoot:
         streamer.finish(max(PATIENCE, float(self.options.max_retries * self.options.retry_interval)))
         return status.raw
 
+    @phases.during("rebuild")
     def build(self, srpm: str, arch: Optional[str] = None) -> None:
         """Build a source package.
 
@@ -222,10 +225,12 @@ class BuildRoot:
                 raise
             self.logger.warning("The packages of %s can't be recorded: %s", self.name, error)
 
+    @phases.during("source package")
     def build_srpm(self, specfile: str, sourcedir: str, source_cmd: Optional[Sequence[str]]) -> None:
         """Make a source package from a checkout in the chroot; see `sourcepackage.build`."""
         sourcepackage.build(self, specfile, sourcedir, source_cmd)
 
+    @phases.during("source package")
     def rebuild_srpm(self, srpm: str) -> None:
         """Make a source package anew from one in the chroot; see `sourcepackage.rebuild`."""
         sourcepackage.rebuild(self, srpm)
