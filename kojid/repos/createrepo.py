@@ -12,6 +12,7 @@ import koji
 from kojid.repos import contents, metadata
 from kojid.repos.faults import failure, quote
 from kojid.repos.verify import require_whole
+from kojid.system import phases
 from kojid.system.process import run
 
 logger = logging.getLogger("koji.build")
@@ -51,6 +52,7 @@ def command(
     return [*argv, str(arch_dir if pkglist is not None else out)]
 
 
+@phases.during("createrepo")
 def create(
     options: Any, arch_dir: Path, out: Path, *, log: Path, old_repodata: Optional[Path] = None, on_tick: OnTick = None
 ) -> Path:

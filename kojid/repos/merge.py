@@ -16,6 +16,7 @@ from kojid.repos.createrepo import OnTick
 from kojid.repos.faults import failure
 from kojid.repos.origins import External, premerge, premerge_url
 from kojid.repos.verify import require_whole
+from kojid.system import phases
 from kojid.system.files import printable
 from kojid.system.process import capture, clean_environment, run
 
@@ -78,6 +79,7 @@ def command(target: Target, external: External, version: Version) -> List[str]:
     return argv
 
 
+@phases.during("mergerepo")
 def merge(target: Target, external: External, *, log: Path, timeout: float, on_tick: OnTick = None) -> Path:
     """Merge a repo, which has been made already, with external ones; the origin of each package is noted.
 

@@ -11,6 +11,7 @@ from kojid.sandbox.hub.content import (
     buildroots,
     builds,
     buildstates,
+    distrepos,
     externalrepos,
     groupedits,
     groups,
@@ -21,6 +22,7 @@ from kojid.sandbox.hub.content import (
     othertypes,
     packageedits,
     packages,
+    plugincalls,
     policy,
     repodone,
     repoinit,
@@ -30,6 +32,7 @@ from kojid.sandbox.hub.content import (
     rpms,
     scratch,
     searches,
+    signatures,
     submissions,
     tagchanges,
     tagedits,
@@ -37,6 +40,7 @@ from kojid.sandbox.hub.content import (
     tagging,
     tags,
     targets,
+    volumes,
 )
 
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "buildroots",
     "builds",
     "buildstates",
+    "distrepos",
     "externalrepos",
     "groupedits",
     "groups",
@@ -55,6 +60,7 @@ __all__ = [
     "othertypes",
     "packageedits",
     "packages",
+    "plugincalls",
     "policy",
     "repodone",
     "repoinit",
@@ -64,6 +70,7 @@ __all__ = [
     "rpms",
     "scratch",
     "searches",
+    "signatures",
     "submissions",
     "tagchanges",
     "tagedits",
@@ -71,4 +78,5 @@ __all__ = [
     "tagging",
     "tags",
     "targets",
+    "volumes",
 ]
