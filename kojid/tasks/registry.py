@@ -7,6 +7,7 @@ from typing import Dict, List, Type
 from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.build import BuildTask
 from kojid.tasks.buildarch import BuildArchTask
+from kojid.tasks.chainbuild import ChainBuildTask
 from kojid.tasks.createrepo import CreaterepoTask
 from kojid.tasks.dependant import DependantTask
 from kojid.tasks.library import (
@@ -26,11 +27,13 @@ from kojid.tasks.notifications import BuildNotificationTask, TagNotificationTask
 from kojid.tasks.srpm import RebuildSRPM
 from kojid.tasks.tagging import TagBuildTask
 from kojid.tasks.waitrepo import WaitrepoTask
+from kojid.tasks.wrapperrpm import WrapperRPMTask
 
 _BUILT_IN: List[Type[BaseTaskHandler]] = [
     BuildArchTask,
     BuildNotificationTask,
     BuildTask,
+    ChainBuildTask,
     CreaterepoTask,
     DefaultTask,
     DependantTask,
@@ -48,6 +51,7 @@ _BUILT_IN: List[Type[BaseTaskHandler]] = [
     TagNotificationTask,
     WaitTestTask,
     WaitrepoTask,
+    WrapperRPMTask,
 ]
 
 

@@ -23,10 +23,13 @@ class SourcePackageTask(BaseBuildTask):
     """What tasks that make a source package have in common: how the one that came out is taken."""
 
     def take_srpm(self, broot: Any) -> str:
-        """Upload the source package of a buildroot's result directory.
+        """Upload the source package of a buildroot's result directory; returns its file name. Errors of `find_srpm`."""
+        srpm = self.find_srpm(broot)
+        self.uploadFile(f"{broot.resultdir()}/{srpm}")
+        return srpm
 
-        Returns:
-            its file name.
+    def find_srpm(self, broot: Any) -> str:
+        """The file name of the source package in a buildroot's result directory.
 
         Raises:
             koji.BuildError: there is none, there are several, or its name is not what its header says.
@@ -40,7 +43,6 @@ class SourcePackageTask(BaseBuildTask):
         wanted = specs.source_file_name(specs.read_header_beneath(resultdir, srpms[0]))
         if wanted != srpms[0]:
             raise koji.BuildError(f"srpm name mismatch: {wanted} != {srpms[0]}")
-        self.uploadFile(f"{resultdir}/{srpms[0]}")
         return srpms[0]
 
     def srpm_result(self, broot: Any, srpm: str, source: Dict[str, str]) -> Dict[str, Any]:

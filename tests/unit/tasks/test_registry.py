@@ -17,6 +17,8 @@ TABLE = {
     "build": ("BuildTask", 0.2, False),
     "buildArch": ("BuildArchTask", 1.5, False),
     "rebuildSRPM": ("RebuildSRPM", 1.0, False),
+    "chainbuild": ("ChainBuildTask", 0.1, False),
+    "wrapperRPM": ("WrapperRPMTask", 1.5, False),
     "tagBuild": ("TagBuildTask", 1.0, False),
     "tagNotification": ("TagNotificationTask", 0.1, False),
     "buildNotification": ("BuildNotificationTask", 0.1, False),
@@ -51,7 +53,7 @@ def test_what_is_not_built_is_not_registered() -> None:
 
 def test_the_buildroot_tasks_can_tell_whether_a_host_suits() -> None:
     able = {method for method, handler in handlers().items() if hasattr(handler, "checkHost")}
-    assert able == {"buildArch", "rebuildSRPM"}
+    assert able == {"buildArch", "rebuildSRPM", "wrapperRPM"}
 
 
 def test_nothing_heavy_is_imported() -> None:

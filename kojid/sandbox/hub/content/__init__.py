@@ -6,11 +6,14 @@ Importing this package registers all of its methods with the kernel.
 from __future__ import annotations
 
 from kojid.sandbox.hub.content import (
+    archives,
+    archivetypes,
     buildlists,
     buildrootlists,
     buildroots,
     builds,
     buildstates,
+    drafts,
     externalrepos,
     groupedits,
     groups,
@@ -37,14 +40,18 @@ from kojid.sandbox.hub.content import (
     tagging,
     tags,
     targets,
+    wrappers,
 )
 
 __all__ = [
+    "archives",
+    "archivetypes",
     "buildlists",
     "buildrootlists",
     "buildroots",
     "builds",
     "buildstates",
+    "drafts",
     "externalrepos",
     "groupedits",
     "groups",
@@ -71,4 +78,5 @@ __all__ = [
     "tagging",
     "tags",
     "targets",
+    "wrappers",
 ]
