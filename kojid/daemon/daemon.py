@@ -113,7 +113,7 @@ class Daemon:
     def _set_up(self) -> None:
         state = State(*self._keeper.identify())
         self._state = state
-        handlers = loader.load(registry.handlers(), self._options.plugin, self._options.pluginpath)
+        handlers = loader.load(registry.handlers(), self._options.plugin, self._options.pluginpath, self._options)
         self._supervisor = Supervisor(self._loop, self._options, self._event, self._ledger)
         self._reattachment = Reattachment(self._ledger, self._supervisor, self._session)
         limits = TimeLimits(self._options, self._supervisor, Places(self._options, self._ledger))

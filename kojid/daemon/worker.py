@@ -19,6 +19,7 @@ from kojid.daemon.desk import Desk
 from kojid.daemon.records import Outcome
 from kojid.errors import HostFault
 from kojid.hub import capabilities
+from kojid.sources.scm import SCM
 from kojid.system import forks
 from kojid.tasks import base
 
@@ -46,6 +47,7 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
     tasklog.begin(handler.id, options.task_log_dir)
     _take_signals(desk)
     forks.become_subreaper()
+    SCM.use_options(options)
     desk.attend(session)
     session.opts["patient"] = True
     handler.session = session

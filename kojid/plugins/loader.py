@@ -4,37 +4,44 @@ from __future__ import annotations
 
 import inspect
 import logging
-from typing import Any, Dict, Iterable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Dict, Iterable, Mapping, Optional
 
 import koji
 import koji.plugin
 import koji.tasks
 
+from kojid.config.options import Options
 from kojid.errors import ConfigError, explain
-from kojid.plugins import surface
+from kojid.plugins import shipped, surface
 
 _log = logging.getLogger("koji.plugin")
 
 Handlers = Dict[str, Any]
 
+SHIPPED = Path(str(shipped.__file__)).parent
 
-def load(builtin: Mapping[str, Any], names: Iterable[str], path: str) -> Handlers:
+
+def load(builtin: Mapping[str, Any], names: Iterable[str], path: str, options: Optional[Options] = None) -> Handlers:
     """The handlers by method.
 
     Args:
         builtin: the daemon's own.
         names: the plugins, in the order in which they are loaded.
-        path: directories separated by colons.
+        path: directories separated by colons; the plugins that come with the builder are looked for after them.
+        options: the daemon's settings, with which the configurations of shipped plugins are checked; None: not checked.
 
     Raises:
-        ConfigError: a plugin is missing or can't be loaded; the daemon does not start (contract 10.1).
+        ConfigError: a plugin is missing, can't be loaded or has a wrong configuration; the daemon does not start
+            (contract 10.1).
     """
     handlers: Handlers = dict(builtin)
     names = list(names)
     if not names:
         return handlers
     surface.publish()
-    tracker = koji.plugin.PluginTracker(path=path.split(":"))
+    tracker = koji.plugin.PluginTracker(path=[*path.split(":"), str(SHIPPED)])
     for name in names:
         _log.info("Loading plugin: %s", name)
         try:
@@ -44,8 +51,17 @@ def load(builtin: Mapping[str, Any], names: Iterable[str], path: str) -> Handler
                 f"Loading plugin {name} failed: {explain(error)}",
                 f"plugins are looked for in {path}; take it out of the plugin option to start without it",
             ) from error
+        _log.info("Plugin %s is %s", name, module.__file__)
+        if options is not None:
+            _check(module, options)
         handlers.update(scan(vars(module)))
     return handlers
+
+
+def _check(module: ModuleType, options: Options) -> None:
+    """Have a shipped plugin look at its configuration; a site's own may call anything `check`."""
+    if Path(str(module.__file__)).parent == SHIPPED and hasattr(module, "check"):
+        module.check(options)
 
 
 def scan(namespace: Mapping[str, Any]) -> Handlers:

@@ -79,6 +79,11 @@ class Layout:
         return self.dir / "etc" / "kojid" / "kojid.conf"
 
     @property
+    def plugin_configs(self) -> Path:
+        """The configurations of the builder's plugins."""
+        return self.kojid_conf.parent / "plugins"
+
+    @property
     def mock_configs(self) -> Path:
         """Where the builder writes the buildroots' mock configurations."""
         return self.dir / "etc" / "mock" / "koji"
@@ -129,7 +134,7 @@ class Layout:
 
     def directories(self) -> List[Path]:
         """All directories that have to be there before anything starts."""
-        places = [self.ca_dir, self.hub_dir, self.topdir, self.kojid_conf.parent, self.mock_configs, self.mockdir]
+        places = [self.ca_dir, self.hub_dir, self.topdir, self.plugin_configs, self.mock_configs, self.mockdir]
         return [*places, self.client_conf.parent, self.log_dir, self.run_dir, self.workdir, self.sources]
 
 

@@ -62,7 +62,7 @@ logger = logging.getLogger("koji.build.process")
 
 # What Popen's restore_signals already sets back in the child.
 _RESTORED = {signal.SIGPIPE, signal.SIGXFSZ}
-_SECRET = re.compile(r"(://[^/@:\s]*):[^@/\s]*@")
+_SECRET = re.compile(r"((?:://|:pserver:|:ext:)[^/@:\s]*):[^@/\s]*@")
 _TERM_SECONDS = 5.0
 _KILL_SECONDS = 3.0
 

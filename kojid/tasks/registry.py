@@ -25,6 +25,7 @@ from kojid.tasks.library import (
 from kojid.tasks.newrepo import NewRepoTask
 from kojid.tasks.notifications import BuildNotificationTask, TagNotificationTask
 from kojid.tasks.srpm import RebuildSRPM
+from kojid.tasks.srpmfromscm import BuildSRPMFromSCMTask
 from kojid.tasks.tagging import TagBuildTask
 from kojid.tasks.waitrepo import WaitrepoTask
 from kojid.tasks.wrapperrpm import WrapperRPMTask
@@ -32,6 +33,7 @@ from kojid.tasks.wrapperrpm import WrapperRPMTask
 _BUILT_IN: List[Type[BaseTaskHandler]] = [
     BuildArchTask,
     BuildNotificationTask,
+    BuildSRPMFromSCMTask,
     BuildTask,
     ChainBuildTask,
     CreaterepoTask,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ import koji.plugin
 import koji.tasks
 import pytest
 
+from kojid.config.options import Options
 from kojid.errors import ConfigError
 from kojid.plugins import loader
 from kojid.tasks import registry
@@ -83,3 +85,34 @@ def test_a_plugin_that_does_not_load_stops_the_start(tmp_path: Path, text: str) 
 def test_a_missing_plugin_stops_the_start(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="Loading plugin absent failed"):
         loader.load({}, ["absent"], str(tmp_path))
+
+
+_HANDLER = "import koji.tasks\nclass T(koji.tasks.BaseTaskHandler):\n    Methods = ['runroot']\n    mark = {!r}\n"
+
+
+@pytest.fixture
+def shipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    directory = tmp_path / "shipped"
+    directory.mkdir()
+    monkeypatch.setattr(loader, "SHIPPED", directory)
+    write(directory, "runroot", _HANDLER.format("shipped") + "def check(options):\n    options.checked = True\n")
+    return directory
+
+
+def test_a_plugin_that_ships_is_found_without_a_pluginpath_and_its_configuration_checked(
+    shipped: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    options = Options()
+    with caplog.at_level(logging.INFO, "koji.plugin"):
+        assert loader.load({}, ["runroot"], "/nowhere", options)["runroot"].mark == "shipped"
+    assert options.checked is True
+    assert f"Plugin runroot is {shipped}/runroot.py" in caplog.text
+
+
+def test_a_sites_own_plugin_takes_the_place_of_one_that_ships(
+    shipped: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write(tmp_path, "runroot", _HANDLER.format("own") + "def check():\n    raise RuntimeError('not the daemon\\'s')\n")
+    with caplog.at_level(logging.INFO, "koji.plugin"):
+        assert loader.load({}, ["runroot"], f"/nowhere:{tmp_path}", Options())["runroot"].mark == "own"
+    assert f"Plugin runroot is {tmp_path}/runroot.py" in caplog.text
