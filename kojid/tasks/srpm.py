@@ -8,15 +8,32 @@ Contract 6.5.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional
 
 import koji
 
 from kojid.sources import specs
+from kojid.system.accounts import credentials_of
 from kojid.system.files import list_beneath
+from kojid.system.ownership import hand_over
 from kojid.tasks.base import BaseBuildTask
 from kojid.tasks.chroots import buildroot, put_file
+
+_MOCK_GROUP = "mock"
+
+
+def give_to_mock(scmdir: str, options: Any) -> None:
+    """Give a checkout to mockuser: source packages are made, and further sources fetched, under its number.
+
+    Args:
+        scmdir: the checkout, the daemon's own so far.
+        options: the daemon's options.
+    """
+    if os.geteuid() == 0:
+        user = credentials_of(options.mockuser, _MOCK_GROUP)
+        hand_over(scmdir, os.geteuid(), user.uid, user.groups[0])
 
 
 class SourcePackageTask(BaseBuildTask):
