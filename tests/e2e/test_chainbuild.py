@@ -12,9 +12,7 @@ from tests.support.shopgit import GitShop
 pytestmark = [pytest.mark.root, pytest.mark.e2e]
 
 
-def test_the_client_has_a_package_built_with_the_one_before_it(
-    box: Sandbox, repository: int, gitshop: GitShop
-) -> None:
+def test_the_client_has_a_package_built_with_the_one_before_it(box: Sandbox, repository: int, gitshop: GitShop) -> None:
     content.add_packages(box.admin, content.DEST_TAG, ["chain-a", "chain-b"])
     first = gitshop.package("chain-a")
     second = gitshop.package("chain-b", requires="chain-a", build="grep -qx chain-a %{_datadir}/chain-a/words")
