@@ -297,9 +297,11 @@ CREATE TABLE IF NOT EXISTS rpminfo (
     size INTEGER NOT NULL,
     buildtime INTEGER NOT NULL,
     metadata_only BOOLEAN NOT NULL DEFAULT 0,
-    extra TEXT,
-    UNIQUE (name, version, release, arch, external_repo_id, draft)
+    extra TEXT
 );
+-- Drafts may hold rpms of the same name: their builds' releases tell them apart.
+CREATE UNIQUE INDEX IF NOT EXISTS rpminfo_by_name
+    ON rpminfo (name, version, release, arch, external_repo_id) WHERE NOT draft;
 CREATE INDEX IF NOT EXISTS rpminfo_by_build ON rpminfo (build_id);
 
 CREATE TABLE IF NOT EXISTS rpmsigs (
