@@ -7,10 +7,15 @@ directory descriptor with O_NOFOLLOW (design, decision 9; contract 11, item 18).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-from typing import Iterator
+import stat
+from typing import BinaryIO, Iterator
+
+from kojid.system.beneath import open_beneath
 
 _STEP = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
@@ -51,6 +56,49 @@ def make_directory(base: str, relative: str, mode: int = 0o755) -> None:
             current = following
     finally:
         os.close(current)
+
+
+def write_file(base: str, relative: str, data: bytes, mode: int = 0o644) -> None:
+    """Write a file below a trusted directory, parents included, in place of a regular file that is there.
+
+    Raises:
+        OSError: a link, a directory or anything else but a regular file is in the way, or it can't be written.
+    """
+    directory, _, name = relative.rpartition("/")
+    make_directory(base, directory)
+    with open_directory(base, directory) as descriptor:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
+                raise FileExistsError(errno.EEXIST, "something that is no regular file is in the way", relative)
+            # Another name of the same file, or a writer that has it open, keeps what it has.
+            os.unlink(name, dir_fd=descriptor)
+        created = os.open(name, _NEW_FILE, mode, dir_fd=descriptor)
+    with open(created, "wb") as out:
+        os.fchmod(created, mode)
+        out.write(data)
+
+
+def open_for_upload(filename: str, mockdir: str, workdir: str) -> BinaryIO:
+    """Open a file that is to be sent to the hub (contract 11, item 18).
+
+    Below `mockdir` no link is followed, and what lies in a result directory must have no second name; below `workdir`,
+    where checkouts are, links count as long as they stay there. Other places are the caller's business.
+
+    Args:
+        filename: a local path.
+        mockdir, workdir: the options of these names.
+
+    Raises:
+        UnsafeFile: it is no regular file, or a link leads to it. OSError: it can't be read.
+    """
+    path = os.path.normpath(os.path.abspath(filename))
+    for top, links in ((mockdir, False), (workdir, True)):
+        base = os.path.normpath(os.path.abspath(top))
+        if path.startswith(f"{base}/"):
+            relative = path[len(base) + 1 :]
+            alone = not links and relative.split("/")[1:2] == ["result"]
+            return open_beneath(base, relative, alone=alone, links=links)
+    return open(path, "rb")
 
 
 def _parts(relative: str) -> Iterator[str]:

@@ -128,12 +128,17 @@ class RepoContent:
 
     def _read_drafts(self) -> Members:
         """Draft packages of the tag; of all others N-V-R.A is enough for a hub."""
+        return _members(self.draft_rpms())
+
+    def draft_rpms(self) -> List[Dict[str, Any]]:
+        """Draft packages of the tag as the hub lists them; none where it knows no drafts."""
         if not capabilities.of(self._session).knows_drafts:
-            return {}
+            return []
+        rpms: List[Dict[str, Any]]
         rpms, _ = self._session.listTaggedRPMS(
             tag=self._repo["tag_id"], event=self._repo["create_event"], latest=True, draft=True
         )
-        return _members(rpms)
+        return rpms
 
     def _read_origins(self) -> Dict[str, str]:
         """The origin of each package of the merged repo: N-V-R.A to URL."""

@@ -19,8 +19,9 @@ from kojid.daemon.desk import Desk
 from kojid.daemon.records import Outcome
 from kojid.errors import HostFault
 from kojid.hub import capabilities
+from kojid.redaction import redact
 from kojid.sources.scm import SCM
-from kojid.system import forks
+from kojid.system import forks, phases
 from kojid.tasks import base
 
 _log = logging.getLogger("koji.TaskManager")
@@ -51,6 +52,8 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
     desk.attend(session)
     session.opts["patient"] = True
     handler.session = session
+    phases.listen(desk.phase)
+    phases.enter("at work")
     desk.step("running")
     try:
         perform(handler, session, desk)
@@ -142,7 +145,7 @@ def fault_of(error: BaseException) -> Fault:
     if isinstance(error, Fault):
         return error
     if isinstance(error, koji.GenericError):
-        return Fault(error.faultCode, str(error))
+        return Fault(error.faultCode, redact(str(error)))
     text = "".join(traceback.format_exception(*sys.exc_info())).rstrip()
     _log.warning("TRACEBACK: %s", text)
-    return Fault(getattr(error, "faultCode", 1), text)
+    return Fault(getattr(error, "faultCode", 1), redact(text))

@@ -47,7 +47,10 @@ class SCM(koji.daemon.SCM):
     options: ClassVar[Any] = None
 
     def __init__(self, url: str, allow_password: bool = False) -> None:
-        super().__init__(scmurl.check_text(url), allow_password=allow_password)
+        try:
+            super().__init__(scmurl.check_text(url), allow_password=allow_password)
+        except ValueError as error:
+            raise koji.GenericError(f"Invalid SCM URL: {url!r}: {error}") from error
         self.sourcedir = ""
         self._commit = ""
         self._rules: Optional[Dict[str, Any]] = None

@@ -67,7 +67,7 @@ def _git(scm: Any, scmdir: str) -> Plan:
     remote = f"{scheme}{scm.user + '@' if scm.user else ''}{scm.host}{scm.repository}"
     ending = next((ending for ending in ("/.git", ".git") if remote.endswith(ending)), "")
     stem = remote[: len(remote) - len(ending)]
-    directory = os.path.basename(stem)
+    directory = os.path.basename(scm.repository[: len(scm.repository) - len(ending)])
     if directory in ("", ".", ".."):
         raise koji.BuildError(f"The SCM URL names no repository: {scm.url}")
     # origin/x means the server's branch x, which the server calls x

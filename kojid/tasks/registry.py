@@ -8,8 +8,10 @@ from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.build import BuildTask
 from kojid.tasks.buildarch import BuildArchTask
 from kojid.tasks.chainbuild import ChainBuildTask
+from kojid.tasks.createdistrepo import createDistRepoTask
 from kojid.tasks.createrepo import CreaterepoTask
 from kojid.tasks.dependant import DependantTask
+from kojid.tasks.distrepo import NewDistRepoTask
 from kojid.tasks.library import (
     DefaultTask,
     FakeTask,
@@ -36,11 +38,13 @@ _BUILT_IN: List[Type[BaseTaskHandler]] = [
     BuildSRPMFromSCMTask,
     BuildTask,
     ChainBuildTask,
+    createDistRepoTask,
     CreaterepoTask,
     DefaultTask,
     DependantTask,
     FakeTask,
     ForkTask,
+    NewDistRepoTask,
     NewRepoTask,
     RebuildSRPM,
     RestartHostsTask,

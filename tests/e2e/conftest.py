@@ -18,6 +18,12 @@ from tests.support.shopgit import GitShop
 #: What the git servers of `tests.support.shopgit` hold; no `common`, no source command.
 ALLOWED_SCMS = "127.0.0.1*:/shop/*:no:"
 
+# For builds from version control: which sources may be built, and (of the plugin scmpolicy) which of their branches.
+POLICIES = {
+    "build_from_scm": "match scm_repository */denied-by-policy* :: deny not from there\nall :: allow none",
+    "scm": "match_any branches main :: allow\nall :: deny only what is on main",
+}
+
 
 @pytest.fixture(scope="session")
 def machine() -> Iterator[None]:
@@ -42,7 +48,12 @@ def mails(machine: None) -> Iterator[MailServer]:
 def box(machine: None, mails: MailServer) -> Iterator[Sandbox]:
     """The sandbox: its hub runs, the distribution is imported, the build tag has a repository to come."""
     with open_directory() as directory:
-        made = Sandbox.make(directory, mails.port, content={"notifications": True, "recipients": ["team@example.com"]})
+        made = Sandbox.make(
+            directory,
+            mails.port,
+            content={"notifications": True, "recipients": ["team@example.com"]},
+            policies=POLICIES,
+        )
         try:
             yield made
         finally:

@@ -160,7 +160,7 @@ class _Quiet(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
         return
 
     def body(self) -> bytes:
@@ -216,8 +216,9 @@ class _GitHttp(_Quiet):
     def _backend(self, body: bytes) -> None:
         parts = urllib.parse.urlsplit(self.path)
         variables = {
-            **ENVIRONMENT, "GIT_PROJECT_ROOT": str(self.base), "GIT_HTTP_EXPORT_ALL": "1", "REQUEST_METHOD": self.command,
-            "PATH_INFO": urllib.parse.unquote(parts.path), "QUERY_STRING": parts.query, "REMOTE_ADDR": "127.0.0.1",
+            **ENVIRONMENT, "GIT_PROJECT_ROOT": str(self.base), "GIT_HTTP_EXPORT_ALL": "1",
+            "REQUEST_METHOD": self.command, "PATH_INFO": urllib.parse.unquote(parts.path), "QUERY_STRING": parts.query,
+            "REMOTE_ADDR": "127.0.0.1",
             "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
             "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
             "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
@@ -295,7 +296,8 @@ class CvsRepository:
         self.work = work
         path.mkdir(parents=True)
         command("cvs", "-d", path, "init")
-        (path / "CVSROOT" / "passwd").write_text("anonymous::root\nsomebody:xx:root\n")
+        # the server works as this user, and leaves its locks in the repository
+        (path / "CVSROOT" / "passwd").write_text("anonymous::nobody\n")
         (path / "CVSROOT" / "readers").write_text("anonymous\n")
 
     def add(self, module: str, files: Mapping[str, str], tag: str) -> None:
@@ -303,6 +305,7 @@ class CvsRepository:
         directory = self.work / module
         write_files(directory, files)
         command("cvs", "-f", "-Q", "-d", self.path, "import", "-m", "Start", module, "vendor", tag, cwd=directory)
+        command("chmod", "-R", "a+rwX", self.path)
 
 
 class SshServer:
