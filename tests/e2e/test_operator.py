@@ -346,6 +346,18 @@ def test_without_a_daemon_it_is_done_by_the_ledger_and_spares_what_living_tasks_
     assert mine.exists()
 
 
+def test_a_host_can_be_drained_while_no_daemon_runs(builder: Builder) -> None:
+    builder.kill()
+    done = operator.run(builder.conf, "drain", "--wait", "--reason", "on holiday")
+    assert (done.returncode, "the next one will know" in done.stdout) == (0, True)
+    assert operator.picture(builder.conf)["drained"]["reason"] == "on holiday"
+    builder.start("--force-lock")
+    wait_for(lambda: not ready(builder))
+    assert operator.run(builder.conf, "undrain").returncode == 0
+    wait_for(lambda: ready(builder))
+    assert "was not drained" in operator.run(builder.conf, "undrain").stdout
+
+
 @pytest.mark.parametrize("name", ["status", "logs", "drain", "undrain", "clean", "top"])
 def test_each_of_them_explains_itself(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
