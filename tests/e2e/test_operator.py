@@ -311,8 +311,9 @@ def garbage(builder: Builder) -> tuple[Path, Path]:
 
 
 def test_a_clean_up_is_told_beforehand_and_done_at_once(builder: Builder) -> None:
-    with_daemon = builder
-    stray, dead = garbage(with_daemon)
+    cycles = len(builder.lines("Sleeping for"))
+    wait_for(lambda: len(builder.lines("Sleeping for")) > cycles + 2)  # it has looked for strays by itself
+    stray, dead = garbage(builder)
     listed = operator.run(builder.conf, "clean", "--dry-run")
     assert listed.returncode == 0, listed.stderr
     assert re.search(r"would go: stray buildroot tag-5-7, 3\.\d MiB: nobody uses it", listed.stdout)
