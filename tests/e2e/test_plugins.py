@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
+import koji
 import pytest
 
 from kojid.sandbox import content
@@ -108,7 +109,19 @@ def test_an_image_parent_of_a_plugin_has_its_subtasks_and_their_results(
     opts = {"scratch": True, "command": "mkdir -p /builddir/output; echo image > /builddir/output/disk.img"}
     task = shop.task("styledImage", "thing", "1", [ARCH], content.TARGET, opts)
     assert shop.closed(task) == {ARCH: ["disk.img"]}
-    assert [row["label"] for row in shop.admin.getTaskChildren(task)] == [ARCH]
+    [child] = shop.admin.getTaskChildren(task)
+    assert child["label"] == ARCH
+    scratch = Path(shop.layout.paths.scratch()) / "admin" / f"task_{child['id']}" / "disk.img"
+    assert scratch.read_text() == "image\n"
+
+
+def test_an_image_build_that_fails_is_a_failed_build_on_the_hub(shop: Sandbox, plugged: Daemon, repo: int) -> None:
+    content.add_packages(shop.admin, content.DEST_TAG, ["thing"])
+    task = shop.task("styledImage", "thing", "1", [ARCH], content.TARGET, {"command": "exit 5"})
+    assert "mock exited with status 5" in str(shop.failed(task))
+    [build] = shop.admin.listBuilds(taskID=task)
+    assert (build["nvr"], koji.BUILD_STATES[build["state"]]) == ("thing-1-1", "FAILED")
+    assert shop.admin.getBuildType(build["nvr"]) == {"image": None}
 
 
 def test_an_image_that_the_tag_does_not_list_is_refused(shop: Sandbox, plugged: Daemon, repo: int) -> None:

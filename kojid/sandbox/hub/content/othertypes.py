@@ -13,6 +13,7 @@ import koji
 from kojid.sandbox.hub import queries
 from kojid.sandbox.hub.content import builds, tags
 from kojid.sandbox.hub.content.names import Info
+from kojid.sandbox.hub.database import Row
 from kojid.sandbox.hub.kernel import Context, export
 
 
@@ -43,13 +44,18 @@ def get_win_build(ctx: Context, buildInfo: builds.BuildInfo, strict: bool = Fals
 
 
 @export("getImageBuild", reads=True)
-def get_image_build(ctx: Context, buildInfo: builds.BuildInfo, strict: bool = False) -> None:
-    """What an image build says beside the build: None, as there is none.
+def get_image_build(ctx: Context, buildInfo: builds.BuildInfo, strict: bool = False) -> Optional[Row]:
+    """What an image build says beside the build, its id only; None when it is none.
 
     Raises:
-        koji.GenericError: `strict`.
+        koji.GenericError: it is none and `strict`.
     """
-    _none(ctx, "image", buildInfo, strict)
+    build_id = builds.find_id(ctx, buildInfo, strict)
+    where = "build_id = ? AND btype = 'image'"
+    found = ctx.db.one(f"SELECT build_id, build_id AS id FROM build_types WHERE {where}", (build_id,))
+    if found is None and strict:
+        raise koji.GenericError(f"no such image build: {buildInfo}")
+    return found
 
 
 #: What archives are filtered by, in the order of positions.
