@@ -16,7 +16,7 @@ from typing import IO, Any, BinaryIO, Dict, List, Optional, Sequence, Set
 import koji
 
 from kojid.buildroot import failures, identity, maven, mock, mockconfig, packages, results, sourcepackage
-from kojid.buildroot.chrootfiles import make_directory, open_directory, open_for_upload
+from kojid.buildroot.chrootfiles import make_directory, open_directory
 from kojid.buildroot.logfile import BLOCK
 from kojid.buildroot.logs import PATIENCE, LogStreamer, Watch
 from kojid.buildroot.repocontent import RepoContent
@@ -24,7 +24,7 @@ from kojid.errors import HostFault
 from kojid.hub.client import HubSession
 from kojid.hub.upload import Uploader
 from kojid.redaction import redact
-from kojid.system.files import open_beneath
+from kojid.system.files import open_beneath, open_for_upload
 from kojid.system.process import ExitStatus
 
 
