@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import io
 import logging
 import os
@@ -24,6 +25,7 @@ from kojid.errors import HostFault
 from kojid.hub.client import HubSession
 from kojid.hub.upload import Uploader
 from kojid.redaction import redact
+from kojid.system import phases
 from kojid.system.files import open_beneath, open_for_upload
 from kojid.system.process import ExitStatus
 
@@ -111,7 +113,7 @@ class BuildRoot:
         request = mockconfig.Request(
             self.name, self.id, self.repoid, self.tag_name, self.config["extra"], self.br_arch, self.target_arch,
             self.install_group, self.setup_dns, self.bind_opts, self.maven_opts, self.maven_envs,
-            self.internal_dev_setup,
+            self.internal_dev_setup, self.task_id,
         )  # fmt: skip
         text = mockconfig.generate(request, self.options)
         mockconfig.write(self.options.mock_config_dir, self.name, text)
@@ -167,6 +169,7 @@ class BuildRoot:
 
     # What is done with it
 
+    @phases.during("init")
     def init(self) -> None:
         """Have mock make the root, and tell the hub what is in it (contract 7.4, 7.7).
 
@@ -197,6 +200,7 @@ class BuildRoot:
         streamer.finish(max(PATIENCE, float(self.options.max_retries * self.options.retry_interval)))
         return status.raw
 
+    @phases.during("rebuild")
     def build(self, srpm: str, arch: Optional[str] = None) -> None:
         """Build a source package.
 
@@ -221,13 +225,25 @@ class BuildRoot:
                 raise
             self.logger.warning("The packages of %s can't be recorded: %s", self.name, error)
 
+    @phases.during("source package")
     def build_srpm(self, specfile: str, sourcedir: str, source_cmd: Optional[Sequence[str]]) -> None:
         """Make a source package from a checkout in the chroot; see `sourcepackage.build`."""
         sourcepackage.build(self, specfile, sourcedir, source_cmd)
 
+    @phases.during("source package")
     def rebuild_srpm(self, srpm: str) -> None:
         """Make a source package anew from one in the chroot; see `sourcepackage.rebuild`."""
         sourcepackage.rebuild(self, srpm)
+
+    def install(self, names: Sequence[str]) -> None:
+        """Install packages and tell the hub; the buildroot has to be BUILDING (contract 6.13, 7.7).
+
+        Raises:
+            koji.BuildrootError: see `mock.install`. BuildrootFailed, HostFault: see `failures`.
+        """
+        status = self.mock(mock.install(names))
+        self._record_packages(failed=status != 0)
+        self._check(failures.INSTALL, status)
 
     def expire(self) -> None:
         """Tell the hub that it will not be used any more; only the first time counts."""
@@ -324,6 +340,15 @@ class BuildRoot:
         if self.workdir:
             watches.append(Watch(self.workdir, "", mock.OUTPUT_LOG))
         return watches
+
+    def follow_log(self, path: str) -> None:
+        """Have a file of the chroot streamed like the logs of mock, from the next mock call on.
+
+        Args:
+            path: as it is called inside, without ".."; the file need not exist. No link is followed to it.
+        """
+        directory, name = os.path.split(path.lstrip("/"))
+        self._streamer.watch([Watch(self.rootdir(), directory, glob.escape(name))])
 
     def incremental_log(self, fname: str, fd: IO[bytes]) -> None:
         """Send what an open file holds from its position on, under the same offset.

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, Optional
 
+from kojid.daemon.records import TaskRecord
 from kojid.system.cgroups import Group
 from kojid.system.processes import ProcessId
 from kojid.system.termination import Family, Termination
@@ -28,6 +29,7 @@ class Job:
         started: monotonic time of the fork, or of the re-attachment.
         ending: set while it is being ended, and while what it left behind is.
         progress: what the time limits remember of it.
+        record: what the ledger has of it.
     """
 
     task_id: int
@@ -42,6 +44,7 @@ class Job:
     started: float = field(default_factory=time.monotonic)
     ending: Optional[Termination] = None
     progress: Any = None
+    record: Optional[TaskRecord] = None
 
     @property
     def pid(self) -> int:

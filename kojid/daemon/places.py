@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import Callable, List, Optional, Tuple
 
 from kojid.config.options import Options
 from kojid.daemon.ledger import Ledger
@@ -21,6 +21,7 @@ _log = logging.getLogger("koji.TaskManager")
 _HEAD_LINES = 10
 _ID = "# Koji buildroot id: "
 _NAME = "# Koji buildroot name: "
+_TASK = "# Koji task id: "
 
 
 class Places:
@@ -68,12 +69,7 @@ class Places:
     def chroots(self, task_id: int) -> List[Path]:
         """Mock's directories of a task's buildroots; no file system but that of the configurations is asked."""
         ids = {str(each) for each in self._ledger.buildroots(task_id)}
-        if not ids:
-            return []
-        names = [name for name in map(_named, Path(self._options.mock_config_dir).glob("*.cfg")) if name]
-        base = Path(self._options.mockdir)
-        found = [name for number, name in names if number in ids and os.sep not in name]
-        return [base / f"{name}{suffix}" for name in found for suffix in ("", "-bootstrap")]
+        return directories(self._options, lambda number, _task: number in ids) if ids else []
 
     def unmount(self, chroots: List[Path]) -> None:
         """Take away what is mounted in chroots; exits with status 1 when something stays."""
@@ -83,12 +79,25 @@ class Places:
             sys.exit(1)
 
 
-def _named(config: Path) -> Optional[List[str]]:
-    """Id and name of the buildroot of a mock configuration (contract 4.6, step 2)."""
+def chroots_of_ended(options: Options, task_id: int) -> List[Path]:
+    """Mock's directories of a task's buildroots as long as their configurations are here, by what those say."""
+    return directories(options, lambda _number, task: task == str(task_id))
+
+
+def directories(options: Options, wanted: Callable[[str, str], bool]) -> List[Path]:
+    """Mock's directories of the buildroots whose id and task id, as their configuration says, are wanted."""
+    named = [found for found in map(_named, sorted(Path(options.mock_config_dir).glob("*.cfg"))) if found]
+    names = [name for number, name, task in named if wanted(number, task) and os.sep not in name]
+    return [Path(options.mockdir) / f"{name}{suffix}" for name in names for suffix in ("", "-bootstrap")]
+
+
+def _named(config: Path) -> Optional[Tuple[str, str, str]]:
+    """Id, name and task id of the buildroot of a mock configuration (contract 4.6, step 2); the last may be empty."""
     with contextlib.suppress(OSError), config.open(encoding="utf-8", errors="replace") as text:
         head = [line.rstrip() for _, line in zip(range(_HEAD_LINES), text)]
         ids = [line[len(_ID) :] for line in head if line.startswith(_ID)]
         names = [line[len(_NAME) :] for line in head if line.startswith(_NAME)]
+        tasks = [line[len(_TASK) :] for line in head if line.startswith(_TASK)]
         if ids and names:
-            return [ids[0], names[0]]
+            return ids[0], names[0], tasks[0] if tasks else ""
     return None

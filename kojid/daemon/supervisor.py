@@ -23,6 +23,7 @@ from kojid.daemon.mailbox import Mailbox
 from kojid.daemon.places import Places
 from kojid.daemon.records import Outcome, TaskRecord
 from kojid.errors import HostFault
+from kojid.redaction import redact
 from kojid.system import forks, processes
 from kojid.system.cgroups import Group
 from kojid.system.child import ExitStatus
@@ -64,6 +65,7 @@ class Supervisor:
         self._orphans: Set[int] = set()
         self._lost_sessions: List[Job] = []
         self._given_back: List[int] = []
+        self._not_for_children: List[Callable[[], None]] = []
         self._mailbox = Mailbox(ledger.directory)
         loop.watch(self._mailbox.fileno(), self._hear)
         forks.become_subreaper()
@@ -123,6 +125,7 @@ class Supervisor:
             session_id=session_id,
             cgroup=str(group.path) if group else None,
             workdir=workdir if isinstance(workdir, str) else None,
+            parent=_parent(handler),
         )
         self._ledger.save_task(record)
         return self._job(record, group, child=True)
@@ -138,6 +141,7 @@ class Supervisor:
             group=group,
             child=child,
             workdir=record.workdir,
+            record=record,
         )
 
     def attach(self, record: TaskRecord) -> Optional[Job]:
@@ -176,10 +180,16 @@ class Supervisor:
         """In the child: what belongs to the daemon is closed, unused."""
         self._loop.close()
         self._mailbox.close()
+        for close in self._not_for_children:
+            close()
         self._ledger.close()
         for job in self.jobs:
             if job.pidfd is not None:
                 os.close(job.pidfd)
+
+    def close_in_children(self, close: Callable[[], None]) -> None:
+        """Have every process that is forked from now on call `close` first: what it closes is the daemon's alone."""
+        self._not_for_children.append(close)
 
     def help_with(self, main: Callable[[], None], name: str, done: Callable[[ExitStatus], None]) -> int:
         """Run `main` in a process of its own and call `done` with its status once it has ended.
@@ -400,8 +410,14 @@ def _subject(handler: Any, method: str) -> str:
     """What a task works on, in words; a request of an odd form has none."""
     info = getattr(handler, "taskinfo", None)
     with contextlib.suppress(Exception):
-        return str(koji.taskLabel(info)) if isinstance(info, dict) else method
+        return redact(str(koji.taskLabel(info))) if isinstance(info, dict) else method
     return method
+
+
+def _parent(handler: Any) -> Optional[int]:
+    info = getattr(handler, "taskinfo", None)
+    parent = info.get("parent") if isinstance(info, dict) else None
+    return parent if isinstance(parent, int) else None
 
 
 def steps_of(options: Options) -> List[Tuple[int, float]]:

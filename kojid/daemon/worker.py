@@ -21,7 +21,7 @@ from kojid.errors import HostFault
 from kojid.hub import capabilities
 from kojid.redaction import redact
 from kojid.sources.scm import SCM
-from kojid.system import forks
+from kojid.system import forks, phases
 from kojid.tasks import base
 
 _log = logging.getLogger("koji.TaskManager")
@@ -52,6 +52,8 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
     desk.attend(session)
     session.opts["patient"] = True
     handler.session = session
+    phases.listen(desk.phase)
+    phases.enter("at work")
     desk.step("running")
     try:
         perform(handler, session, desk)

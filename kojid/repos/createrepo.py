@@ -11,6 +11,7 @@ from typing import Any, Callable, List, Optional
 import koji
 
 from kojid.repos import metadata
+from kojid.system import phases
 from kojid.system.files import tail_lines
 from kojid.system.process import ExitStatus, run
 
@@ -54,6 +55,7 @@ def command(
     return [*argv, str(arch_dir if pkglist is not None else out)]
 
 
+@phases.during("createrepo")
 def create(
     options: Any, arch_dir: Path, out: Path, *, log: Path, old_repodata: Optional[Path] = None, on_tick: OnTick = None
 ) -> Path:

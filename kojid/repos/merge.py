@@ -14,6 +14,7 @@ from kojid.errors import HostFault
 from kojid.repos import metadata
 from kojid.repos.createrepo import OnTick, failure
 from kojid.repos.origins import External, premerge, premerge_url
+from kojid.system import phases
 from kojid.system.process import capture, clean_environment, run
 
 logger = logging.getLogger("koji.build")
@@ -73,6 +74,7 @@ def command(target: Target, external: External, version: Version) -> List[str]:
     return argv
 
 
+@phases.during("mergerepo")
 def merge(target: Target, external: External, *, log: Path, timeout: float, on_tick: OnTick = None) -> Path:
     """Merge a repo, which has been made already, with external ones; the origin of each package is noted.
 

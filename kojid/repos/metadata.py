@@ -38,7 +38,8 @@ def package_count(repodata: Path) -> Optional[int]:
     Args:
         repodata: the directory with repomd.xml.
     """
-    primaries = [name for name in files(repodata) if re.search(r"(^|-)primary\.xml(\.\w+)?$", name)]
+    # As zchunk (.zck) the list comes beside the usual one, never alone.
+    primaries = [name for name in files(repodata) if re.search(r"(^|-)primary\.xml(\.(?!zck$)\w+)?$", name)]
     if len(primaries) != 1:
         logger.warning("%s has %d lists of packages", repodata, len(primaries))
         return None

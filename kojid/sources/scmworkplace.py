@@ -126,7 +126,7 @@ def workplace(options: Any, directory: Path, feed: LogFeed) -> Iterator[Workplac
     Raises:
         HostFault: the user does not exist, is root, or can't reach the directory or its credentials.
     """
-    user = _user(options)
+    user = scm_credentials(options)
     private = Path(tempfile.mkdtemp(prefix=".scm-", dir=directory))
     try:
         _write_ssh(options, private / "ssh")
@@ -150,7 +150,12 @@ def workplace(options: Any, directory: Path, feed: LogFeed) -> Iterator[Workplac
         shutil.rmtree(private, ignore_errors=True)
 
 
-def _user(options: Any) -> Optional[Credentials]:
+def scm_credentials(options: Any) -> Optional[Credentials]:
+    """Whom git, svn and cvs run as; None when the daemon is not root, and then they run as the daemon does.
+
+    Raises:
+        HostFault: there is no such user, or it is root.
+    """
     if os.geteuid() != 0:
         return None
     try:

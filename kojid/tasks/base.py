@@ -23,6 +23,7 @@ from kojid.errors import HostFault, KojidError
 from kojid.hub import capabilities
 from kojid.hub.upload import Uploader
 from kojid.hub.volume import check_relative, download, volume_url
+from kojid.system import phases
 from kojid.system.files import open_for_upload, remove_tree
 from kojid.tasks import unasked
 from kojid.tasks.waiting import Waiting
@@ -122,6 +123,7 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
         waited: Dict[str, Any] = self.wait(task_id)[task_id]
         return waited
 
+    @phases.during("download")
     def localPath(self, relpath: str) -> str:
         """A local path to a file of the volume: a copy fetched once, or where no topurl is set the mounted file.
 
@@ -142,6 +144,7 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
             download(volume_url(self.options.topurl, relpath), target, seconds=float(self.options.command_timeout))
         return str(target)
 
+    @phases.during("upload")
     def uploadFile(
         self,
         filename: str,

@@ -12,6 +12,7 @@ import os
 from typing import Any, Dict
 
 from kojid.sources.scm import SCM
+from kojid.system import phases
 
 LOG = "checkout.log"
 
@@ -45,6 +46,7 @@ def _policy_data(handler: Any, scratch: Any) -> Dict[str, Any]:
     return {"user_id": handler.taskinfo["owner"], "channel": channel["name"], "scratch": scratch}
 
 
+@phases.during("checkout")
 def check_out(
     handler: Any, scm: SCM, scmdir: str, *, build_tag: Any, scratch: Any, buildroot: Any = None, log: str = LOG
 ) -> str:

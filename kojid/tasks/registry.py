@@ -7,8 +7,10 @@ from typing import Dict, List, Type
 from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.build import BuildTask
 from kojid.tasks.buildarch import BuildArchTask
+from kojid.tasks.createdistrepo import createDistRepoTask
 from kojid.tasks.createrepo import CreaterepoTask
 from kojid.tasks.dependant import DependantTask
+from kojid.tasks.distrepo import NewDistRepoTask
 from kojid.tasks.library import (
     DefaultTask,
     FakeTask,
@@ -33,11 +35,13 @@ _BUILT_IN: List[Type[BaseTaskHandler]] = [
     BuildNotificationTask,
     BuildSRPMFromSCMTask,
     BuildTask,
+    createDistRepoTask,
     CreaterepoTask,
     DefaultTask,
     DependantTask,
     FakeTask,
     ForkTask,
+    NewDistRepoTask,
     NewRepoTask,
     RebuildSRPM,
     RestartHostsTask,

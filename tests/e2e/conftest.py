@@ -14,6 +14,12 @@ from tests.support.mailserver import MailServer
 from tests.support.sandbox import Daemon, Sandbox, open_directory
 from tests.support.sandboxhub import without_ca_variables
 
+# For builds from version control: which sources may be built, and (of the plugin scmpolicy) which of their branches.
+POLICIES = {
+    "build_from_scm": "match scm_repository */denied-by-policy* :: deny not from there\nall :: allow none",
+    "scm": "match_any branches main :: allow\nall :: deny only what is on main",
+}
+
 
 @pytest.fixture(scope="session")
 def machine() -> Iterator[None]:
@@ -38,7 +44,12 @@ def mails(machine: None) -> Iterator[MailServer]:
 def box(machine: None, mails: MailServer) -> Iterator[Sandbox]:
     """The sandbox: its hub runs, the distribution is imported, the build tag has a repository to come."""
     with open_directory() as directory:
-        made = Sandbox.make(directory, mails.port, content={"notifications": True, "recipients": ["team@example.com"]})
+        made = Sandbox.make(
+            directory,
+            mails.port,
+            content={"notifications": True, "recipients": ["team@example.com"]},
+            policies=POLICIES,
+        )
         try:
             yield made
         finally:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
-import tempfile
 import threading
 from pathlib import Path
-from typing import Any, Iterator, List, Type
+from typing import Any, Iterator, List
 
 import koji
 import pytest
 
 from kojid.errors import BuildFailed, HostFault
 from kojid.sources.scm import SCM
-from tests.support import options
-from tests.support.fakehub import FakeSession
+from tests.support.scmplace import FILES, Place
 from tests.support.scmservers import (
     CvsRepository,
-    GitRepository,
     SshServer,
     SvnRepository,
     command,
@@ -33,54 +30,6 @@ from tests.support.scmservers import (
 )
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root can work as somebody else")
-FILES = {"hello.spec": "Name: hello\n", "hello.c": "int main;\n"}
-
-
-class Place:
-    """A directory that everyone can enter, with the places that a checkout needs.
-
-    Args:
-        directory: the directory.
-    """
-
-    def __init__(self, directory: Path) -> None:
-        self.base = directory / "base"
-        self.scmdir = directory / "scmroot"
-        self.log = directory / "work" / "checkout.log"
-        self.session = FakeSession()
-        for made in (self.base, self.scmdir, self.log.parent):
-            made.mkdir()
-        self.directory = directory
-
-    def git(self, name: str = "hello", **files: str) -> GitRepository:
-        """A git repository with a commit on main."""
-        need("git")
-        made = GitRepository(self.base / f"{name}.git", self.directory / f"work-{name}")
-        made.commit({**FILES, **files})
-        return made
-
-    def check_out(self, url: str, *, common: bool = False, **settings: Any) -> SCM:
-        """Check out what a URL names."""
-        kind: Type[SCM] = type("Configured", (SCM,), {"options": options(**settings)})
-        scm = kind(url)
-        scm.use_common = common
-        scm.checkout(str(self.scmdir), self.session, "tasks/5/5", str(self.log))
-        return scm
-
-    @property
-    def told(self) -> str:
-        return self.log.read_text()
-
-
-@pytest.fixture
-def place() -> Iterator[Place]:
-    # pytest's own directories are closed to other users
-    directory = Path(tempfile.mkdtemp(prefix="kojid-scm-test-"))
-    directory.chmod(0o755)
-    try:
-        yield Place(directory)
-    finally:
-        shutil.rmtree(directory)
 
 
 def owners(directory: Path) -> List[int]:

@@ -23,6 +23,8 @@ TABLE = {
     "buildNotification": ("BuildNotificationTask", 0.1, False),
     "newRepo": ("NewRepoTask", 0.1, False),
     "createrepo": ("CreaterepoTask", 1.5, False),
+    "distRepo": ("NewDistRepoTask", 0.1, False),
+    "createdistrepo": ("createDistRepoTask", 1.5, False),
     "waitrepo": ("WaitrepoTask", 0.2, False),
     "dependantTask": ("DependantTask", 0.2, False),
     "restart": ("RestartTask", 0.1, True),

@@ -11,6 +11,7 @@ from kojid.sandbox.hub.content import (
     buildroots,
     builds,
     buildstates,
+    distrepos,
     externalrepos,
     groupedits,
     groups,
@@ -22,6 +23,7 @@ from kojid.sandbox.hub.content import (
     othertypes,
     packageedits,
     packages,
+    plugincalls,
     policy,
     repodone,
     repoinit,
@@ -31,6 +33,7 @@ from kojid.sandbox.hub.content import (
     rpms,
     scratch,
     searches,
+    signatures,
     submissions,
     tagchanges,
     tagedits,
@@ -38,6 +41,7 @@ from kojid.sandbox.hub.content import (
     tagging,
     tags,
     targets,
+    volumes,
 )
 
 __all__ = [
@@ -46,6 +50,7 @@ __all__ = [
     "buildroots",
     "builds",
     "buildstates",
+    "distrepos",
     "externalrepos",
     "groupedits",
     "groups",
@@ -57,6 +62,7 @@ __all__ = [
     "othertypes",
     "packageedits",
     "packages",
+    "plugincalls",
     "policy",
     "repodone",
     "repoinit",
@@ -66,6 +72,7 @@ __all__ = [
     "rpms",
     "scratch",
     "searches",
+    "signatures",
     "submissions",
     "tagchanges",
     "tagedits",
@@ -73,4 +80,5 @@ __all__ = [
     "tagging",
     "tags",
     "targets",
+    "volumes",
 ]

@@ -142,7 +142,7 @@ def get_build_logs(ctx: Context, build: BuildInfo) -> List[Dict[str, str]]:
 
 @export("getVolume", reads=True)
 def get_volume(ctx: Context, volume: names.Info, strict: bool = False) -> Optional[Row]:
-    """A storage volume's {id, name}; this hub has DEFAULT only.
+    """A storage volume's {id, name}; DEFAULT is the one that every hub has.
 
     Raises:
         koji.GenericError: there is none and `strict`.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
@@ -17,6 +16,7 @@ from kojid.sandbox.hub.content import (
     noarch,
     notifications,
     rpmheaders,
+    signatures,
     tagchanges,
     tags,
 )
@@ -66,9 +66,7 @@ def record(ctx: Context, path: Path, rpm: Mapping[str, Any], build: Row, buildro
     rpm_id = ctx.db.insert(
         "rpminfo", build_id=build["id"], buildroot_id=buildroot_id, draft=build["draft"], **nvra, **values
     )
-    header = koji.rip_rpm_sighdr(str(path))
-    sighash = hashlib.md5(header).hexdigest()  # the digest that a hub names a signature header by
-    ctx.db.insert("rpmsigs", rpm_id=rpm_id, sigkey=koji.get_sighdr_key(header) or "", sighash=sighash)
+    signatures.keep(ctx, {**nvra, "id": rpm_id}, build, koji.rip_rpm_sighdr(str(path)))
     buildstates.add_type(ctx, build["id"])
     return rpm_id
 
