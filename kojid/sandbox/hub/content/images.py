@@ -1,6 +1,6 @@
 """Image builds as far as this hub takes them: they begin and may fail, and scratch ones are put aside (contract 6.9).
 
-It has no archives yet, so that an image build can't be completed: `host.completeImageBuild` is no method here.
+Nothing lists the packages of an image yet: `host.completeImageBuild` is no method here.
 """
 
 from __future__ import annotations
