@@ -92,4 +92,7 @@ class StyledImageTask(BuildImageTask):
             if build:
                 self.session.host.failBuild(self.id, build["id"])
             raise
-        return {arch: results[task]["files"] for arch, task in tasks.items()}
+        made = {arch: dict(results[task], task_id=task, arch=arch, logs=[]) for arch, task in tasks.items()}
+        if opts.get("scratch"):
+            self.session.host.moveImageBuildToScratch(self.id, made)
+        return {arch: result["files"] for arch, result in made.items()}
