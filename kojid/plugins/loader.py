@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
+import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -75,6 +76,21 @@ def _check(module: ModuleType, options: Options) -> None:
     """Have a shipped plugin look at its configuration; a site's own may call anything `check`."""
     if Path(str(module.__file__)).parent == SHIPPED and hasattr(module, "check"):
         module.check(options)
+
+
+def recheck(options: Options) -> None:
+    """Look at the configurations of the shipped plugins that are loaded, before the daemon begins anew with others.
+
+    Args:
+        options: the settings as they would be.
+
+    Raises:
+        ConfigError: one is wrong.
+    """
+    for name in options.plugin:
+        module = sys.modules.get(f"_koji_plugin__{name}")
+        if module is not None:
+            _check(module, options)
 
 
 def scan(namespace: Mapping[str, Any]) -> Handlers:

@@ -7,6 +7,7 @@ repository of the partner arch, which is made before. Both are imported only whe
 from __future__ import annotations
 
 import configparser
+import json
 import logging
 import re
 from pathlib import Path
@@ -167,7 +168,7 @@ def _libraries() -> Any:
 def _offered(partner: Partner) -> Dict[str, Row]:
     path = partner.directory / "kojipkgs"
     try:
-        offered: Dict[str, Row] = koji.load_json(str(path))
+        offered: Dict[str, Row] = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         name = partner.directory.name
         raise koji.GenericError(f"multilib needs the packages of {name}: let it be one of the arches") from None

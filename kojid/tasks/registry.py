@@ -7,6 +7,7 @@ from typing import Dict, List, Type
 from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.build import BuildTask
 from kojid.tasks.buildarch import BuildArchTask
+from kojid.tasks.chainbuild import ChainBuildTask
 from kojid.tasks.createdistrepo import createDistRepoTask
 from kojid.tasks.createrepo import CreaterepoTask
 from kojid.tasks.dependant import DependantTask
@@ -29,12 +30,14 @@ from kojid.tasks.srpm import RebuildSRPM
 from kojid.tasks.srpmfromscm import BuildSRPMFromSCMTask
 from kojid.tasks.tagging import TagBuildTask
 from kojid.tasks.waitrepo import WaitrepoTask
+from kojid.tasks.wrapperrpm import WrapperRPMTask
 
 _BUILT_IN: List[Type[BaseTaskHandler]] = [
     BuildArchTask,
     BuildNotificationTask,
     BuildSRPMFromSCMTask,
     BuildTask,
+    ChainBuildTask,
     createDistRepoTask,
     CreaterepoTask,
     DefaultTask,
@@ -54,6 +57,7 @@ _BUILT_IN: List[Type[BaseTaskHandler]] = [
     TagNotificationTask,
     WaitTestTask,
     WaitrepoTask,
+    WrapperRPMTask,
 ]
 
 

@@ -12,14 +12,11 @@ from typing import Any, ClassVar, Dict, List, Optional
 import koji
 
 from kojid.sources import speccheck, specs
-from kojid.system.accounts import credentials_of
 from kojid.system.files import open_beneath
-from kojid.system.ownership import hand_over
 from kojid.tasks.checkouts import LOG, allowed_source, check_out
 from kojid.tasks.chroots import buildroot
-from kojid.tasks.srpm import SourcePackageTask
+from kojid.tasks.srpm import SourcePackageTask, give_to_mock
 
-_MOCK_GROUP = "mock"
 _LARGEST_SPEC = 32 * 1024 * 1024
 
 
@@ -57,7 +54,7 @@ class BuildSRPMFromSCMTask(SourcePackageTask):
             scmdir = broot.make_tmpdir("scmroot")
             sourcedir = check_out(self, scm, scmdir, build_tag=tag, scratch=scratch, buildroot=broot)
             source = scm.get_source()
-            self._give_to_mock(scmdir)
+            give_to_mock(scmdir, self.options)
             self.patch_scm_source(sourcedir, os.path.join(str(self.workdir), LOG), opts)
             spec = specs.find_spec(Path(sourcedir), source_layout=self.options.support_rpm_source_layout)
             self.spec_sanity_checks(os.path.join(sourcedir, spec))
@@ -72,13 +69,6 @@ class BuildSRPMFromSCMTask(SourcePackageTask):
             options["bind_opts"] = {"dirs": {credentials: "/credentials"}}
             options["internal_dev_setup"] = True
         return options
-
-    def _give_to_mock(self, scmdir: str) -> None:
-        """The source command runs under mockuser's number, and writes what it fetches into the checkout."""
-        if os.geteuid() != 0:
-            return
-        user = credentials_of(self.options.mockuser, _MOCK_GROUP)
-        hand_over(scmdir, os.geteuid(), user.uid, user.groups[0])
 
     def patch_scm_source(self, sourcedir: str, logfile: str, opts: Dict[str, Any]) -> None:
         """For subclasses: change the sources after the checkout. This one changes nothing.

@@ -91,7 +91,7 @@ class TaskTree:
         except xmlrpc.client.Fault as fault:
             result = fault.faultString
         except koji.GenericError as error:
-            result = error
+            result = f"{type(error).__name__}: {error}"
         return str(result or "Unknown").strip()
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, NamedTuple, Set
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Set
 
 import koji
 import pytest
 
 from kojid.repos import metadata
+from kojid.sandbox import client
 from kojid.sandbox.hub.settings import HostSetting
 from tests.support import signing
 from tests.support.fleet import Fleet, running_fleet
@@ -54,14 +56,26 @@ class Site:
         assert done.returncode == status, f"koji {' '.join(words)}: {done.stdout}{done.stderr}"
         return done.stdout + done.stderr
 
-    def add(self, tag: str, name: str, *keys: str, version: str = "1.0") -> List[Path]:
+    def tag(self, name: str, arches: str = "x86_64", parent: Optional[str] = None, **extra: Any) -> None:
+        """Make a tag."""
+        self.admin.createTag(name, parent=parent, arches=arches, extra=extra)
+
+    def add(self, tag: str, name: str, *keys: str, version: str = "1.0") -> None:
         """Build a package, import it unsigned and then its signatures, and tag it."""
-        rpms = signing.build(self.dir, name, version)
-        self.koji("import", "--create-build", *map(str, rpms))
+        rpms = self.imported(tag, name, version)
         for key in keys:
             self.keyring.sign(key, rpms)
-            assert f"[key {key}]" in self.koji("import-sig", *map(str, rpms))
-        self.koji("add-pkg", "--owner", "admin", tag, name)
+            for rpm in rpms:
+                self.admin.addRPMSig(rpm.name[: -len(".rpm")], _base64(koji.rip_rpm_sighdr(str(rpm))))
+                self.admin.writeSignedRPM(rpm.name[: -len(".rpm")], key)
+
+    def imported(self, tag: str, name: str, version: str = "1.0") -> List[Path]:
+        """Build a package, import it unsigned and tag it; returns its files."""
+        rpms = signing.build(self.dir, name, version)
+        for rpm in rpms:
+            client.upload(self.admin, rpm, "cli-import/test")
+            self.admin.importRPM("cli-import/test", rpm.name)
+        self.admin.packageListAdd(tag, name, owner="admin")
         self.admin.tagBuildBypass(tag, f"{name}-{version}-1")
         return rpms
 
@@ -109,12 +123,16 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     place = tmp_path_factory.mktemp("site")
     with running_fleet(place, hosts=hosts, policies=policies) as fleet, signing.keyring() as keys:
         made = Site(fleet, keys, tmp_path_factory.mktemp("rpms"))
-        made.koji("add-tag", "--arches", "x86_64 i686", "base")
-        made.koji("add-tag", "--arches", "x86_64 i686", "--parent", "base", "dist")
+        made.tag("base", "x86_64 i686")
+        made.tag("dist", "x86_64 i686", "base")
         made.add("base", "gizmo", made.release, made.beta)
         made.add("dist", "widget", made.beta)
         fleet.builder("builder").start()
         yield made
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
 
 
 def names(directory: Path) -> Set[str]:
@@ -185,6 +203,19 @@ def test_groups_and_sources_are_there_when_asked_for(full: Made) -> None:
     assert names(full.path / "src") == {"gizmo-1.0-1.src.rpm", "widget-1.0-1.src.rpm"}
 
 
+def test_signatures_are_imported_and_removed_by_the_client(site: Site) -> None:
+    site.tag("apart")
+    rpms = site.imported("apart", "lever")
+    site.keyring.sign(site.release, rpms)
+    printed = site.koji("import-sig", *map(str, rpms))
+    assert printed.count(f"Importing signature [key {site.release}]") == len(rpms)
+    assert "Signature already imported" in site.koji("import-sig", str(rpms[0]))
+    copy = Path(site.fleet.hub.topdir) / f"packages/lever/1.0/1/data/signed/{site.release}/x86_64"
+    assert len(list(copy.iterdir())) == 4
+    site.koji("remove-sig", "--sigkey", site.release, "lever-1.0-1.x86_64")
+    assert len(list(copy.iterdir())) == 3
+
+
 def test_older_metadata_is_used_again(site: Site, full: Made) -> None:
     again = site.make(str(site.admin.getTag("dist")["name"]), site.release, site.beta, "--arch", "i686", "--skip-stat")
     command = site.arch_logs(again.task, "i386")["createrepo.log"].splitlines()[0]
@@ -230,7 +261,7 @@ def test_a_signed_copy_that_is_not_there_is_named_and_can_be_written(site: Site)
 
 
 def test_older_builds_and_an_older_tag(site: Site) -> None:
-    site.koji("add-tag", "--arches", "x86_64", "old")
+    site.tag("old")
     event = site.admin.getLastEvent()["id"]
     for version in ("1.0", "2.0"):
         site.add("old", "sprocket", site.release, version=version)
@@ -244,7 +275,7 @@ def test_older_builds_and_an_older_tag(site: Site) -> None:
 
 
 def test_deltas_and_zchunk(site: Site) -> None:
-    site.koji("add-tag", "--arches", "x86_64", "thin")
+    site.tag("thin")
     site.add("thin", "cog", site.release, version="1.0")
     older = site.make("thin", site.release)
     site.add("thin", "cog", site.release, version="2.0")
@@ -262,7 +293,7 @@ def test_builds_and_repositories_on_other_volumes(site: Site) -> None:
     Path(site.fleet.hub.settings.pathinfo.volumedir("far")).mkdir(parents=True)
     site.koji("add-volume", "far")
     assert "far" in site.koji("list-volumes").split()
-    site.koji("add-tag", "--arches", "x86_64", "spread")
+    site.tag("spread")
     site.add("spread", "bolt", site.release)
     site.add("spread", "nut", site.release)
     site.koji("set-build-volume", "far", "bolt-1.0-1")
@@ -275,8 +306,8 @@ def test_builds_and_repositories_on_other_volumes(site: Site) -> None:
 
 
 def test_draft_builds_are_refused(site: Site) -> None:
-    site.koji("add-tag", "--arches", "x86_64", "drafts")
-    site.koji("add-pkg", "--owner", "admin", "drafts", "sketch")
+    site.tag("drafts")
+    site.admin.packageListAdd("drafts", "sketch", owner="admin")
     build = site.admin.createEmptyBuild("sketch", "1.0", "1", None, draft=True)
     site.admin.tagBuildBypass("drafts", build)
     failed = site.fail("drafts", site.release)
@@ -285,7 +316,7 @@ def test_draft_builds_are_refused(site: Site) -> None:
 
 
 def test_a_package_that_can_not_be_read_is_told_with_the_log(site: Site) -> None:
-    site.koji("add-tag", "--arches", "x86_64", "broken")
+    site.tag("broken")
     site.add("broken", "crack", site.release)
     home = Path(site.fleet.hub.topdir) / f"packages/crack/1.0/1/data/signed/{site.release}"
     (home / "x86_64/crack-1.0-1.x86_64.rpm").write_bytes(b"no package")
@@ -297,10 +328,10 @@ def test_a_package_that_can_not_be_read_is_told_with_the_log(site: Site) -> None
 def test_multilib_without_the_partner_packages_is_told(site: Site) -> None:
     pytest.importorskip("dnf", reason="needs dnf's Python bindings")
     pytest.importorskip("multilib", reason="needs python-multilib")
-    site.koji("add-tag", "--arches", "x86_64 i686", "lonely")
+    site.tag("lonely", "x86_64 i686")
     site.add("lonely", "hermit", site.release)
     rpm = site.admin.getRPM("hermit-devel-1.0-1.i686")
-    site.koji("remove-sig", "--all", "hermit-devel-1.0-1.i686")
+    site.admin.deleteRPMSig("hermit-devel-1.0-1.i686", all_sigs=True)
     assert site.admin.queryRPMSigs(rpm["id"]) == []
     config = site.dir / "lonely.conf"
     config.write_text(MULTILIB)
@@ -319,7 +350,7 @@ def test_who_may_ask(site: Site) -> None:
 
 
 def test_a_new_one_takes_the_place_of_those_under_way_where_the_tag_says_so(site: Site) -> None:
-    site.koji("add-tag", "--arches", "x86_64", "-x", "distrepo.cancel_others=True", "hasty")
+    site.tag("hasty", **{"distrepo.cancel_others": True})
     site.admin.disableHost("builder")
     try:
         first = site.admin.distRepo("hasty", [site.release], **OPTIONS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -27,10 +28,29 @@ def test_builds_are_told_by_mail(box: Sandbox, repository: int, srpms: Path, mai
     assert mail["From"] == mail["X-Envelope-From"] == "builder@example.com"
     assert (mail["X-Koji-Package"], mail["X-Koji-Tag"]) == ("announced", content.DEST_TAG)
     assert f"{nvr}.noarch.rpm" in mail.get_content()
+    links = [line.strip() for line in mail.get_content().splitlines() if "/packages/" in line]
+    assert {link.rsplit("/", 1)[-1] for link in links} >= {f"{nvr}.noarch.rpm", "build.log"}
+    for link in links:
+        with urllib.request.urlopen(link, timeout=30) as answer:
+            assert answer.status == 200
 
     failed = wait_for(lambda: mails.about("Package: lamented-1.0-1"), 60)[0]
     assert "Status: failed" in failed["Subject"]
     assert "error building package" in failed.get_content()
+
+
+def test_a_canceled_draft_is_told_with_who_canceled_it(
+    box: Sandbox, repository: int, srpms: Path, mails: MailServer
+) -> None:
+    task = box.submit(samples.noarch(srpms, "dropped", build="sleep 300", release="1"), "dropped", draft=True)
+    build = wait_for(lambda: box.admin.listBuilds(taskID=task), 60, "the build")[0]
+
+    box.koji("cancel", build["nvr"])
+
+    mail = wait_for(lambda: mails.about(f"Package: {build['nvr']}"), 60)[0]
+    assert (mail["X-Koji-Status"], mail["X-Koji-Draft"]) == ("canceled", "True")
+    assert "Canceled by: admin" in mail.get_content()
+    assert "Canceled tasks:" in mail.get_content()
 
 
 def test_tagging_is_told_by_mail(box: Sandbox, repository: int, srpms: Path, mails: MailServer) -> None:

@@ -72,6 +72,13 @@ def ask(box: Sandbox, command: Any, **options: Any) -> int:
     return int(box.admin.runroot(TAG, ARCH, command, channel=HOST, **options))
 
 
+def kill(daemon: Daemon) -> None:
+    """As kill -9 does."""
+    assert daemon.process is not None
+    daemon.process.kill()
+    daemon.wait()
+
+
 def uploaded(box: Sandbox, task_id: int) -> bytes:
     """All that a task has put on the hub."""
     return b"".join(box.admin.downloadTaskOutput(task_id, name) for name in box.admin.listTaskOutput(task_id))
@@ -174,6 +181,17 @@ def test_a_missing_default_mount_is_the_hosts_fault(box: Sandbox, repository: in
         share.with_name("away").rename(share)
 
 
+def test_a_wrong_file_stops_the_start_with_one_line(box: Sandbox) -> None:
+    configs = box.layout.dir / "wrong-configs"
+    configs.mkdir()
+    (configs / "runroot.conf").write_text("[paths]\ndefault_mounts = /mnt/archive\n")
+    daemon = box.daemon("runroot-wrong", plugin="runroot", plugin_config_dir=configs)
+    assert daemon.run() == 1
+    (line,) = daemon.lines(r"^kojid: ")
+    assert f"{configs}/runroot.conf: [paths] default_mounts: no section [pathN]" in line
+    assert "take runroot out of the plugin option" in line and "Traceback" not in daemon.log
+
+
 def test_mounts_go_with_a_killed_task_a_killed_daemon_and_a_cancelled_task(
     box: Sandbox, repository: int, runner: Daemon, share: Path
 ) -> None:
@@ -202,16 +220,14 @@ def test_mounts_go_with_a_killed_task_a_killed_daemon_and_a_cancelled_task(
 
     second = begun()  # the hub gave it back to this host
     assert second != first
-    runner.process and runner.process.kill()
-    runner.wait()
+    kill(runner)
     kill_task()
     assert not gone(second)
     runner.start()
     wait_for(lambda: gone(second), 20, "the mounts of a task that was killed while there was no daemon")
 
     third = begun()
-    runner.process and runner.process.kill()
-    runner.wait()
+    kill(runner)
     runner.start()
     assert not gone(third)  # the task goes on under the new daemon
     box.koji("cancel", str(task_id))

@@ -59,7 +59,7 @@ def made(monkeypatch: pytest.MonkeyPatch, files: Dict[str, str], packages: Dict[
 
     monkeypatch.setattr(SCM, "checkout", checkout)
     monkeypatch.setattr(SCM, "get_source", lambda _scm: dict(SOURCE))
-    monkeypatch.setattr(srpmfromscm.BuildSRPMFromSCMTask, "_give_to_mock", lambda _task, _scmdir: None)
+    monkeypatch.setattr(srpmfromscm, "give_to_mock", lambda _scmdir, _options: None)
     kind = type("Made", (Broot,), {"rpms": {"hello-1.0-1.src.rpm": packages["hello-1.0-1.src.rpm"]}, "made": []})
     monkeypatch.setattr("kojid.tasks.chroots.BuildRoot", kind)
     return kind

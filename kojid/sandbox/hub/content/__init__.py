@@ -6,16 +6,20 @@ Importing this package registers all of its methods with the kernel.
 from __future__ import annotations
 
 from kojid.sandbox.hub.content import (
+    archives,
+    archivetypes,
     buildlists,
     buildrootlists,
     buildroots,
     builds,
     buildstates,
     distrepos,
+    drafts,
     externalrepos,
     groupedits,
     groups,
     history,
+    images,
     imports,
     inheritance,
     notifications,
@@ -41,19 +45,24 @@ from kojid.sandbox.hub.content import (
     tags,
     targets,
     volumes,
+    wrappers,
 )
 
 __all__ = [
+    "archives",
+    "archivetypes",
     "buildlists",
     "buildrootlists",
     "buildroots",
     "builds",
     "buildstates",
     "distrepos",
+    "drafts",
     "externalrepos",
     "groupedits",
     "groups",
     "history",
+    "images",
     "imports",
     "inheritance",
     "notifications",
@@ -79,4 +88,5 @@ __all__ = [
     "tags",
     "targets",
     "volumes",
+    "wrappers",
 ]

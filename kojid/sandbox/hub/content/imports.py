@@ -56,10 +56,10 @@ def record(ctx: Context, path: Path, rpm: Mapping[str, Any], build: Row, buildro
     nvra = {key: rpm[key] for key in ("name", "version", "release", "arch")}
     known = ctx.db.one(
         "SELECT payloadhash FROM rpminfo WHERE name = :name AND version = :version AND release = :release"
-        " AND arch = :arch AND external_repo_id = 0 AND draft = :draft",
-        {**nvra, "draft": build["draft"]},
+        " AND arch = :arch AND external_repo_id = 0 AND NOT draft",
+        nvra,
     )
-    if known is not None:
+    if known is not None and not build["draft"]:
         same = "the same payload" if known["payloadhash"] == rpm["payloadhash"] else "another payload"
         raise koji.GenericError(f"rpm already exists with {same}: {path.name} ({known['payloadhash']})")
     values = {key: rpm[key] for key in ("epoch", "payloadhash", "size", "buildtime")}
