@@ -91,7 +91,7 @@ $len(open('/proc/self/net/route').readlines())
     namespace, interfaces, routes = render(template, directory).split()
     if namespace == os.readlink("/proc/self/ns/net"):
         pytest.skip("this container keeps root from making a network namespace")
-    assert (interfaces, routes) == ("lo", "1")  # the heading, and not even a route through lo
+    assert interfaces == "lo" and int(routes) <= 1  # the heading, and not even a route through lo
 
 
 @pytest.mark.parametrize(
