@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import io
 import json
 import os
 import socket
@@ -70,6 +71,9 @@ def parser(name: str, description: str, epilog: str = "") -> argparse.ArgumentPa
 
 def carry_out(name: str, work: Callable[[], int]) -> int:
     """Run a sub-command; what goes wrong is one line on stderr and an exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that can't show a character is no reason to fail
     try:
         return work()
     except KojidError as error:

@@ -13,6 +13,7 @@ SUBCOMMANDS: Dict[str, str] = {
     "logs": "kojid.cli.logs",
     "sandbox": "kojid.cli.sandbox",
     "status": "kojid.cli.status",
+    "top": "kojid.cli.top",
     "undrain": "kojid.cli.undrain",
 }
 

@@ -145,3 +145,13 @@ def _guess(used: bool, *, stray: bool) -> str:
     if used:
         return "in use"
     return "stray: it has no configuration here" if stray else "not in use"
+
+
+def phases(options: Options, task_id: int) -> List[Dict[str, Any]]:
+    """What a task was at: since, name, seconds; the last one goes on."""
+    found = local.ledger_of(options).phases(task_id)
+    ends = [phase.since for phase in found[1:]] + [time.time()]
+    return [
+        {"since": phase.since, "name": phase.name, "seconds": round(max(0.0, end - phase.since), 3)}
+        for phase, end in zip(found, ends)
+    ]

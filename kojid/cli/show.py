@@ -12,6 +12,7 @@ from kojid.system.files import printable
 
 Row = Mapping[str, Any]
 _SUBJECT = 44
+_MOMENT = 0.1
 _WHERE = {
     "running": "",
     "waiting": "waits for its subtasks",
@@ -142,14 +143,16 @@ def _task(task: Row) -> List[str]:
     ]
 
 
+def fate(row: Row) -> str:
+    """What becomes of a buildroot, and when."""
+    if row["fate"] == "in use":
+        return f"in use by task {row['task']}"
+    return f"{row['fate']}, next step {words.until(row['due'])}" if row["due"] else str(row["fate"])
+
+
 def _buildroot(row: Row) -> List[str]:
-    fate = (
-        f"{row['fate']} by task {row['task']}"
-        if row["fate"] == "in use"
-        else f"{row['fate']} {words.until(row['due'])}"
-    )
     measured = f"measured {words.ago(row['measured'])}" if row["measured"] else "not measured yet"
-    return [row["name"], words.size(row["bytes"]), fate.rstrip(), measured]
+    return [row["name"], words.size(row["bytes"]), fate(row), measured]
 
 
 def task_lines(task: Row, phases: List[Dict[str, Any]], processes: Mapping[int, str]) -> Iterator[str]:
@@ -179,7 +182,9 @@ def task_lines(task: Row, phases: List[Dict[str, Any]], processes: Mapping[int, 
             yield f"  {what:<12} {value}"
     if phases:
         yield "  phases:"
-        rows = [[_clock_time(one["since"]), one["name"], words.duration(one["seconds"])] for one in phases]
+        # between two phases a task is "at work" again, mostly for no time
+        shown = [one for one in phases if one["seconds"] >= _MOMENT or one is phases[-1]]
+        rows = [[_clock_time(one["since"]), one["name"], words.duration(one["seconds"])] for one in shown]
         yield from columns(rows, indent="    ", right="2")
 
 

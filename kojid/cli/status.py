@@ -7,7 +7,7 @@ import json
 import shutil
 import sys
 import time
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Iterator, List, Optional
 
 from kojid.cli import local, picture, show, taskview
 from kojid.cli.picture import Picture
@@ -97,7 +97,7 @@ def _one(options: Options, found: Picture, arguments: argparse.Namespace, indent
         log = taskview.log_of(options, arguments.task)
         hint = f"its log is still here: kojid logs {arguments.task}" if log else ""
         raise KojidError(f"task {arguments.task} is not open on this host", hint)
-    phases = _phases(options, arguments.task)
+    phases = picture.phases(options, arguments.task)
     processes = usage.names(task["processes"])
     if arguments.json:
         print(json.dumps({**task, "phases": phases, "processes": processes, "daemon": found["daemon"]}, indent=indent))
@@ -107,13 +107,3 @@ def _one(options: Options, found: Picture, arguments: argparse.Namespace, indent
         for line in show.task_lines(task, phases, processes):
             print(line)
     return _STATUS[found["daemon"]]
-
-
-def _phases(options: Options, task_id: int) -> List[Dict[str, Any]]:
-    """What the task was at, each with its seconds; the last one goes on."""
-    phases = local.ledger_of(options).phases(task_id)
-    ends = [phase.since for phase in phases[1:]] + [time.time()]
-    return [
-        {"since": phase.since, "name": phase.name, "seconds": round(max(0.0, end - phase.since), 3)}
-        for phase, end in zip(phases, ends)
-    ]

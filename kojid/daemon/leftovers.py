@@ -70,19 +70,22 @@ class Leftovers:
         """
         self._early = bool(early)
         if early is not None:
-            self._next = float("-inf")
+            return self._look(configured, active, open_tasks, asked=True)  # of which nothing is kept
         if time.monotonic() >= self._next:
             short = self._shortage.in_mockdir() or self._shortage.in_workdir()
             self._next = time.monotonic() + (min(self._interval, _SHORT_INTERVAL) if short else self._interval)
-            self._found = [
-                *self._strays(configured, active),
-                *self._mounts(active),
-                *self._workdirs(open_tasks),
-                *self._logs(asked=early is not None),
-            ]
-        if early is not None:
-            self._next = float("-inf")  # what was found with other eyes is not for the next sweep
+            self._found = self._look(configured, active, open_tasks, asked=False)
         return self._found
+
+    def _look(
+        self, configured: Sequence[Local], active: AbstractSet[int], open_tasks: AbstractSet[int], *, asked: bool
+    ) -> List[Chore]:
+        return [
+            *self._strays(configured, active),
+            *self._mounts(active),
+            *self._workdirs(open_tasks),
+            *self._logs(asked=asked),
+        ]
 
     def unknown(self, broot: Local) -> List[Chore]:
         """The removal of a configured buildroot that the hub does not know as retired, when it is old enough."""

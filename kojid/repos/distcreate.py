@@ -11,7 +11,9 @@ import koji
 
 from kojid.errors import HostFault
 from kojid.repos import createrepo, metadata
-from kojid.repos.createrepo import CREATEREPO, CREATEREPO_C, EMPTY_MARK, OnTick, failure
+from kojid.repos.createrepo import CREATEREPO, CREATEREPO_C, EMPTY_MARK, OnTick
+from kojid.repos.faults import failure
+from kojid.repos.verify import require_whole
 from kojid.system.process import capture, run
 
 logger = logging.getLogger("koji.build")
@@ -126,7 +128,7 @@ def create(
 
     Raises:
         koji.GenericError: the command failed, or left packages out. CommandTimeout: it took too long.
-        HostFault: it is not installed.
+        HostFault: it is not installed, or this host's disk or memory is full.
     """
     reused = old_repodata if options.createrepo_update and _reuse(old_repodata, directory / "repodata") else None
     groups = comps if comps is not None and comps.is_file() else None
@@ -134,6 +136,7 @@ def create(
     status = run(argv, timeout=float(options.command_timeout), log=log, on_tick=on_tick)
     if not status.ok:
         raise failure("failed to create repo", argv[0], status, log)
+    require_whole(directory / "repodata", argv[0])
     _check_count(directory, log)
 
 
@@ -160,8 +163,6 @@ def _reuse(old: Optional[Path], repodata: Path) -> bool:
 
 def _check_count(directory: Path, log: Path) -> None:
     repodata = directory / "repodata"
-    if not (repodata / "repomd.xml").exists():
-        raise koji.GenericError("failed to create repo: there is no repodata/repomd.xml afterwards")
     wanted = len(metadata.entries((directory / "pkglist").read_text(encoding="utf-8").splitlines()))
     count = metadata.package_count(repodata)
     if count is None:

@@ -21,6 +21,7 @@ import pytest
 from tests.support import operator
 from tests.support.builder import Builder, builder_of, wait_for
 from tests.support.sandboxhub import SandboxHub, running_hub
+from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.e2e
 OPEN = koji.TASK_STATES["OPEN"]
@@ -214,7 +215,7 @@ def test_slow_and_hostile_clients_delay_no_heartbeat_and_keep_nobody_out(builder
         for number in range(60):
             kind = number % 4
             data = [b"", b'{"op": "sta', b"\0" * 9000, b'{"op": "status"}\n'][kind]
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, BlockingIOError):  # told no, or to come again
                 stack.enter_context(connection(builder, data))
         asked = time.monotonic()
         assert operator.picture(builder.conf)["status"] == 0
@@ -345,7 +346,7 @@ def test_without_a_daemon_it_is_done_by_the_ledger_and_spares_what_living_tasks_
     assert mine.exists()
 
 
-@pytest.mark.parametrize("name", ["status", "logs", "drain", "undrain", "clean"])
+@pytest.mark.parametrize("name", ["status", "logs", "drain", "undrain", "clean", "top"])
 def test_each_of_them_explains_itself(name: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(operator.ROOT / "bin" / "kojid"), name, "--help"],
@@ -353,11 +354,73 @@ def test_each_of_them_explains_itself(name: str, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.stdout.startswith(f"usage: kojid {name}")
     assert "--config" in done.stdout
-    if name != "top":
-        assert "exit status:" in done.stdout
+    assert "exit status:" in done.stdout
     broken = tmp_path / "kojid.conf"
     broken.write_text("[kojid]\nservr = x\n")
     arguments = ["7"] if name == "logs" else []
     wrong = operator.run(broken, name, *arguments)
     assert wrong.returncode == 1
     assert "did you mean server?" in wrong.stderr
+
+
+def test_top_shows_the_host_live_on_a_plain_terminal_and_leaves_it_as_it_was(builder: Builder) -> None:
+    tasks = [builder.task("sleep", 600) for _ in range(2)]
+    for number in tasks:
+        builder.running(number)
+    program = operator.command(builder.conf, "top", "--interval", "0.5")
+    with Terminal(program, LANG="C.UTF-8", PYTHONUTF8="1") as terminal:
+        text = terminal.shows("q quit")
+        assert len(text.splitlines()) == 24
+        assert text.splitlines()[0].startswith(" kojid on ")
+        assert ": ready, since" in text.splitlines()[0]
+        for words in ("load ", "memory used", "disk: ", "tasks 2 of 10", "buildroots", "AGE", f"{tasks[0]} sleep"):
+            assert words in text, text
+        terminal.shows("▁")
+        third = builder.task("sleep", 600)
+        terminal.shows(f"{third} sleep")
+        terminal.press("j\r")
+        terminal.shows(f"task {tasks[1]} sleep")
+        terminal.shows("phases:")
+        terminal.press("l")
+        terminal.shows(f"log of task {tasks[1]}")
+        terminal.press("\x1b")
+        terminal.shows("phases:")
+        terminal.press("\x1b")
+        terminal.shows("AGE")
+        terminal.press("?")
+        terminal.shows("the selected task in full")
+        terminal.press("? ")
+        terminal.shows("HELD 0.5 s")
+        terminal.press(" ---")
+        terminal.shows("5 s ")
+        terminal.press("+++")
+        operator.run(builder.conf, "drain", "--reason", "new disks")
+        terminal.shows("NOT READY: Drained: new disks")
+        operator.run(builder.conf, "undrain")
+        builder.kill()
+        terminal.shows("DOES NOT RUN")
+        terminal.shows("runs on")
+        terminal.press("q")
+        assert terminal.wait() == 0
+        assert terminal.settings == terminal.before
+
+
+def test_top_shows_its_plots_on_a_terminal_without_unicode_and_on_a_tiny_one(builder: Builder) -> None:
+    program = operator.command(builder.conf, "top", "--interval", "0.5")
+    with Terminal(program, 40, 10, PYTHONIOENCODING="ascii", PYTHONUTF8="0", LC_ALL="C") as terminal:
+        text = terminal.shows("load ")
+        assert text.isascii()
+        terminal.press("\x03")
+        assert terminal.wait() == 0
+
+
+def test_top_says_what_it_lacks(builder: Builder, tmp_path: Path) -> None:
+    done = operator.run(builder.conf, "top")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "there is no terminal" in done.stderr
+    script = "import sys; sys.modules['rich'] = None; from kojid.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    command = [sys.executable, "-c", script, "top", "-c", str(builder.conf)]
+    missing = subprocess.run(command, capture_output=True, text=True, check=False, cwd=operator.ROOT)
+    assert missing.returncode == 1
+    assert "python3-rich" in missing.stderr
+    assert missing.stderr.count("\n") == 1

@@ -36,7 +36,7 @@ def test_a_damaged_file_drains_all_the_same(tmp_path: Path, text: str) -> None:
 
 
 def test_a_drained_host_is_not_ready_and_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="koji")
     probes = Mock()
     probes.answer.return_value = Answer("/there", Room(10**6))
     judge = Admission(options(state_dir=str(tmp_path)), probes, lambda: "")
