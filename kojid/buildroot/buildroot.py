@@ -17,7 +17,7 @@ from typing import IO, Any, BinaryIO, Dict, List, Optional, Sequence, Set
 import koji
 
 from kojid.buildroot import failures, identity, maven, mock, mockconfig, packages, results, sourcepackage
-from kojid.buildroot.chrootfiles import make_directory, open_directory, open_for_upload
+from kojid.buildroot.chrootfiles import make_directory, open_directory
 from kojid.buildroot.logfile import BLOCK
 from kojid.buildroot.logs import PATIENCE, LogStreamer, Watch
 from kojid.buildroot.repocontent import RepoContent
@@ -26,11 +26,11 @@ from kojid.hub.client import HubSession
 from kojid.hub.upload import Uploader
 from kojid.redaction import redact
 from kojid.system import phases
-from kojid.system.files import open_beneath
+from kojid.system.files import open_beneath, open_for_upload
 from kojid.system.process import ExitStatus
 
 
-class BuildRoot:
+class BuildRoot(maven.MavenCalls):
     """A chroot made by mock, and its record on the hub.
 
     `BuildRoot(session, options, tag, arch, task_id, repo_id=…, …)` makes a new one on the hub and writes its mock
@@ -251,31 +251,7 @@ class BuildRoot:
             self.session.host.setBuildRootState(self.id, "EXPIRED")
             self._expired = True
 
-    def writeMavenSettings(self, destfile: str, outputdir: str) -> None:  # noqa: N802 - plugins call it so
-        """Write Maven's settings to a path inside the chroot; see `maven.write_settings`."""
-        maven.write_settings(self, destfile, outputdir)
-
-    def mavenBuild(  # noqa: N802 - plugins call it so
-        self,
-        sourcedir: str,
-        outputdir: str,
-        repodir: str,
-        props: Optional[Dict[str, Optional[str]]] = None,
-        profiles: Optional[List[str]] = None,
-        options: Optional[List[str]] = None,
-        goals: Optional[List[str]] = None,
-    ) -> None:
-        """Build with Maven; arguments as for `maven.build`. Raises BuildrootFailed, HostFault: see `failures`."""
-        status = maven.build(
-            self, sourcedir, outputdir, repodir, props=props, profiles=profiles, options=options, goals=goals
-        )
-        self._check(failures.MAVEN, status)
-
     # What is in it
-
-    def getMavenPackageList(self, repodir: str) -> List[Dict[str, Any]]:  # noqa: N802 - plugins call it so
-        """The artifacts of Maven's local repository, a path of the host; see `maven.artifacts`."""
-        return maven.artifacts(repodir, self.options.maven_repo_ignore)
 
     def getPackageList(self) -> List[packages.Package]:  # noqa: N802 - plugins call it so
         """The installed packages as the hub wants them (contract 7.8); errors as in `packages` and `repocontent`."""

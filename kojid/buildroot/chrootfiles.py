@@ -10,9 +10,7 @@ import contextlib
 import errno
 import os
 import stat
-from typing import BinaryIO, Iterator
-
-from kojid.system.beneath import open_beneath
+from typing import Iterator
 
 _STEP = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -76,29 +74,6 @@ def write_file(base: str, relative: str, data: bytes, mode: int = 0o644) -> None
     with open(created, "wb") as out:
         os.fchmod(created, mode)
         out.write(data)
-
-
-def open_for_upload(filename: str, mockdir: str, workdir: str) -> BinaryIO:
-    """Open a file that is to be sent to the hub (contract 11, item 18).
-
-    Below `mockdir` no link is followed, and what lies in a result directory must have no second name; below `workdir`,
-    where checkouts are, links count as long as they stay there. Other places are the caller's business.
-
-    Args:
-        filename: a local path.
-        mockdir, workdir: the options of these names.
-
-    Raises:
-        UnsafeFile: it is no regular file, or a link leads to it. OSError: it can't be read.
-    """
-    path = os.path.normpath(os.path.abspath(filename))
-    for top, links in ((mockdir, False), (workdir, True)):
-        base = os.path.normpath(os.path.abspath(top))
-        if path.startswith(f"{base}/"):
-            relative = path[len(base) + 1 :]
-            alone = not links and relative.split("/")[1:2] == ["result"]
-            return open_beneath(base, relative, alone=alone, links=links)
-    return open(path, "rb")
 
 
 def _parts(relative: str) -> Iterator[str]:

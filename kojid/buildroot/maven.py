@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import TYPE_CHECKING, Any, Dict, Iterator, List, Mapping, Optional, Sequence, Tuple, Union, cast
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 import koji
 import koji.util
 
+from kojid.buildroot import failures
 from kojid.buildroot.chrootfiles import write_file
 from kojid.hub.volume import volume_url
 
@@ -173,3 +174,32 @@ def _maven_info(relative: str, files: Sequence[Mapping[str, Any]]) -> Dict[str, 
             f"there are files in an unexpected place of the Maven repository: {relative} ({names})"
         )
     return {"group_id": ".".join(parts[:-2]), "artifact_id": parts[-2], "version": parts[-1]}
+
+
+class MavenCalls:
+    """The part of a buildroot that plugins and tasks call for Maven."""
+
+    def writeMavenSettings(self, destfile: str, outputdir: str) -> None:  # noqa: N802 - plugins call it so
+        """Write Maven's settings to a path inside the chroot; see `write_settings`."""
+        write_settings(cast("BuildRoot", self), destfile, outputdir)
+
+    def mavenBuild(  # noqa: N802 - plugins call it so
+        self,
+        sourcedir: str,
+        outputdir: str,
+        repodir: str,
+        props: Optional[Dict[str, Optional[str]]] = None,
+        profiles: Optional[List[str]] = None,
+        options: Optional[List[str]] = None,
+        goals: Optional[List[str]] = None,
+    ) -> None:
+        """Build with Maven; arguments as for `build`. Raises BuildrootFailed, HostFault: see `failures`."""
+        broot = cast("BuildRoot", self)
+        status = build(
+            broot, sourcedir, outputdir, repodir, props=props, profiles=profiles, options=options, goals=goals
+        )
+        broot._check(failures.MAVEN, status)
+
+    def getMavenPackageList(self, repodir: str) -> List[Dict[str, Any]]:  # noqa: N802 - plugins call it so
+        """The artifacts of Maven's local repository, a path of the host; see `artifacts`."""
+        return artifacts(repodir, cast("BuildRoot", self).options.maven_repo_ignore)

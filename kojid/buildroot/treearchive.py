@@ -151,8 +151,9 @@ class TreeArchive:
             "GNU.sparse.name": info.name,
             "GNU.sparse.realsize": str(size),
         }
-        parent, _, base = info.name.rpartition("/")
-        info.name = f"{parent}/GNUSparseFile.0/{base}"
+        # What the plain header holds is for programs that know no holes. It has to be short: Python's tarfile takes a
+        # long name, which gets a header of its own, for the file's.
+        info.name = f"GNUSparseFile.0/{status.st_ino}"
         info.size = len(table) + sum(length for _, length in extents)
         self._add(info, _Extents(source, extents, table))
         info.name = info.pax_headers["GNU.sparse.name"]

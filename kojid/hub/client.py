@@ -20,6 +20,7 @@ import requests
 from kojid.errors import HostFault
 from kojid.hub import lostreplies
 from kojid.hub.causes import explain_call_error, is_broken_off
+from kojid.hub.guarded import GuardedUploads
 from kojid.hub.lostreplies import Found, Memory, Proven, Rule
 from kojid.hub.transport import Transport
 
@@ -103,7 +104,7 @@ class _Call:
         return _Call(self.name, self.args, self.kwargs, self.retry, turn=self.turn + 1)
 
 
-class HubSession(koji.ClientSession):
+class HubSession(GuardedUploads, koji.ClientSession):
     """A session with the hub.
 
     The constructor is the library's, because `subsession` makes its result with it; settings of our own travel in
@@ -115,6 +116,7 @@ class HubSession(koji.ClientSession):
     - ``timeout`` (seconds): how long a call may wait for the next piece of its answer. An impatient session waits for
       a minute at most, and for no longer until the answer is whole.
     - ``topurl``: where the Koji volume is.
+    - ``untrusted``: `mockdir` and `workdir`, where packages and checkouts may have left links.
 
     Attributes:
         last_error: what the latest failed attempt ran into. The library's logins only pass on its text.

@@ -138,6 +138,10 @@ class SCM(koji.daemon.SCM):
         if self.scmtype.startswith("GIT"):
             gitextras.fetch(place, plan, self._check_submodule)
             self._commit = place.ask(["git", "rev-parse", "HEAD"], plan.directory)
+            if ":" in (self.user or ""):
+                # what runs in the buildroot can read the checkout's settings, and need not know the password
+                public = plan.remote.replace(f"{self.user}@", "", 1)
+                place.ask(["git", "config", "--local", "remote.origin.url", public], plan.directory)
         if self.use_common:
             place.run(self.scmtype, plan.common)
 

@@ -137,3 +137,26 @@ def copy_beneath(directory: Directory, relative: str, target: Path) -> None:
     """
     with open_beneath(directory, relative) as source, open(target, "xb") as out:
         shutil.copyfileobj(source, out, 1024 * 1024)
+
+
+def open_for_upload(filename: str, mockdir: str, workdir: str) -> BinaryIO:
+    """Open a file that is to be sent to the hub (contract 11, item 18).
+
+    Below `mockdir` no link is followed, and what lies in a result directory must have no second name; below `workdir`,
+    where checkouts are, links count as long as they stay there. Other places are the caller's business.
+
+    Args:
+        filename: a local path.
+        mockdir, workdir: the options of these names.
+
+    Raises:
+        UnsafeFile: it is no regular file, or a link leads to it. OSError: it can't be read.
+    """
+    path = os.path.normpath(os.path.abspath(filename))
+    for top, links in ((mockdir, False), (workdir, True)):
+        base = os.path.normpath(os.path.abspath(top))
+        if top and path.startswith(f"{base}/"):
+            relative = path[len(base) + 1 :]
+            alone = not links and relative.split("/")[1:2] == ["result"]
+            return open_beneath(base, relative, alone=alone, links=links)
+    return open(path, "rb")

@@ -19,13 +19,12 @@ import koji
 import koji.tasks
 import koji.util
 
-from kojid.buildroot.chrootfiles import open_for_upload
 from kojid.errors import HostFault, KojidError
 from kojid.hub import capabilities
 from kojid.hub.upload import Uploader
 from kojid.hub.volume import check_relative, download, volume_url
 from kojid.system import phases
-from kojid.system.files import remove_tree
+from kojid.system.files import open_for_upload, remove_tree
 from kojid.tasks import unasked
 from kojid.tasks.waiting import Waiting
 from kojid.tasks.wakeup import current_wakeup, install_wakeup

@@ -6,17 +6,20 @@ import json
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
+import koji
 import pytest
 
 from kojid.sandbox import content
+from kojid.sandbox.distro.sources import samples
 from kojid.sandbox.layout import BUILDER
 from tests.support.mailserver import MailServer
 from tests.support.sandbox import Daemon, Sandbox, open_directory, wait_for
+from tests.support.scmservers import GitRepository, git_daemon, need
 
 pytestmark = [pytest.mark.root, pytest.mark.e2e]
 
 PLUGINS = Path(__file__).parents[1] / "data" / "plugins"
-NAMES = ["styled", "ownbase", "oldstyle", "cleansup", "echoes", "lateone"]
+NAMES = ["styled", "ownbase", "oldstyle", "cleansup", "echoes", "lateone", "autospec"]
 ARCH = content.machine_arch()
 
 
@@ -34,7 +37,8 @@ def shop(machine: None, mails: MailServer) -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def plugged(shop: Sandbox) -> Daemon:
     """The builder with the plugins."""
-    return shop.daemon(BUILDER, plugin=" ".join(NAMES), pluginpath=f"/nowhere:{PLUGINS}").start()
+    options = {"plugin": " ".join(NAMES), "pluginpath": f"/nowhere:{PLUGINS}", "allowed_scms": "127.0.0.1*:/*:no:"}
+    return shop.daemon(BUILDER, **options).start()
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +58,28 @@ def test_a_callback_for_every_kind_is_called_with_the_stock_arguments(
     assert set(made) == {"tag", "repodir", "repo_id", "arch", "method", "has_request", "host"}
     assert (made["tag"], made["arch"], made["method"]) == (content.BUILD_TAG, ARCH, "createrepo")
     assert made["repodir"].startswith(plugged.options["workdir"].as_posix()) and made["has_request"]
+
+
+def test_a_callback_finds_the_buildroot_in_the_calling_frames_and_installs_into_it(
+    shop: Sandbox, plugged: Daemon, repo: int, tmp_path: Path
+) -> None:
+    need("git")
+    (tmp_path / "served").mkdir()
+    sources = GitRepository(tmp_path / "served" / "auto.git", tmp_path / "work")
+    spec = samples.spec("auto", head=["BuildArch: noarch"])
+    commit = sources.commit({"auto.spec": spec, "autorelease": "77"})
+    with git_daemon(tmp_path / "served") as port:
+        url = f"git://127.0.0.1:{port}/auto.git#{commit}"
+        task = shop.task("buildSRPMFromSCM", url, content.BUILD_TAG, {"repo_id": repo}, arch=ARCH)
+        result = shop.closed(task)
+    assert plugged.lines(r"autospec in /chroot_tmpdir/scmroot/auto, \d+ packages before")
+    assert result["srpm"].endswith("/auto-1.0-77.src.rpm")
+    kinds = {"preSCMCheckout": set(), "postSCMCheckout": {"srcdir"}}
+    for kind, more in kinds.items():
+        [got] = echoed(plugged, kind)
+        assert set(got) == {"scminfo", "build_tag", "scratch", "buildroot", "method", "has_request", "host"} | more
+        assert (got["build_tag"]["name"], got["scminfo"]["revision"]) == (content.BUILD_TAG, commit)
+        assert {"url", "scheme", "user", "host", "repository", "module", "scmtype"} <= set(got["scminfo"])
 
 
 def test_a_plugin_makes_a_buildroot_and_runs_a_command_in_it(shop: Sandbox, plugged: Daemon, repo: int) -> None:
@@ -83,7 +109,31 @@ def test_an_image_parent_of_a_plugin_has_its_subtasks_and_their_results(
     opts = {"scratch": True, "command": "mkdir -p /builddir/output; echo image > /builddir/output/disk.img"}
     task = shop.task("styledImage", "thing", "1", [ARCH], content.TARGET, opts)
     assert shop.closed(task) == {ARCH: ["disk.img"]}
-    assert [row["label"] for row in shop.admin.getTaskChildren(task)] == [ARCH]
+    [child] = shop.admin.getTaskChildren(task)
+    assert child["label"] == ARCH
+    scratch = Path(shop.layout.paths.scratch()) / "admin" / f"task_{child['id']}" / "disk.img"
+    assert scratch.read_text() == "image\n"
+
+
+def test_an_image_build_of_a_plugin_is_complete_and_tagged(shop: Sandbox, plugged: Daemon, repo: int) -> None:
+    content.add_packages(shop.admin, content.DEST_TAG, ["whole"])
+    opts = {"command": "mkdir -p /builddir/output; echo image > /builddir/output/whole-1-1.qcow2"}
+    shop.closed(shop.task("styledImage", "whole", "1", [ARCH], content.TARGET, opts))
+    [build] = shop.admin.listTagged(content.DEST_TAG, package="whole", type="image")
+    assert build["nvr"] == "whole-1-1"
+    [archive] = shop.admin.listArchives(build["build_id"], type="image")
+    assert (archive["filename"], archive["arch"]) == ("whole-1-1.qcow2", ARCH)
+    assert {"bash", "make"} <= {row["name"] for row in shop.admin.listRPMs(imageID=archive["id"])}
+    assert (shop.build_dir(shop.admin.getBuild("whole-1-1")) / "images" / "whole-1-1.qcow2").read_text() == "image\n"
+
+
+def test_an_image_build_that_fails_is_a_failed_build_on_the_hub(shop: Sandbox, plugged: Daemon, repo: int) -> None:
+    content.add_packages(shop.admin, content.DEST_TAG, ["thing"])
+    task = shop.task("styledImage", "thing", "1", [ARCH], content.TARGET, {"command": "exit 5"})
+    assert "mock exited with status 5" in str(shop.failed(task))
+    [build] = shop.admin.listBuilds(taskID=task)
+    assert (build["nvr"], koji.BUILD_STATES[build["state"]]) == ("thing-1-1", "FAILED")
+    assert set(shop.admin.getBuildType(build["nvr"])) == {"image"}
 
 
 def test_an_image_that_the_tag_does_not_list_is_refused(shop: Sandbox, plugged: Daemon, repo: int) -> None:

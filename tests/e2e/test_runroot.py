@@ -181,6 +181,17 @@ def test_a_missing_default_mount_is_the_hosts_fault(box: Sandbox, repository: in
         share.with_name("away").rename(share)
 
 
+def test_a_wrong_file_stops_the_start_with_one_line(box: Sandbox) -> None:
+    configs = box.layout.dir / "wrong-configs"
+    configs.mkdir()
+    (configs / "runroot.conf").write_text("[paths]\ndefault_mounts = /mnt/archive\n")
+    daemon = box.daemon("runroot-wrong", plugin="runroot", plugin_config_dir=configs)
+    assert daemon.run() == 1
+    (line,) = daemon.lines(r"^kojid: ")
+    assert f"{configs}/runroot.conf: [paths] default_mounts: no section [pathN]" in line
+    assert "take runroot out of the plugin option" in line and "Traceback" not in daemon.log
+
+
 def test_mounts_go_with_a_killed_task_a_killed_daemon_and_a_cancelled_task(
     box: Sandbox, repository: int, runner: Daemon, share: Path
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import io
 import shutil
 import tarfile
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Dict, Iterator, Optional
 
 import koji
 import pytest
@@ -20,6 +22,7 @@ from tests.support.sandbox import Daemon, Sandbox, wait_for
 pytestmark = [pytest.mark.root, pytest.mark.e2e]
 
 OTHER = "not-its-host"
+Members = Dict[str, tarfile.TarInfo]
 LEAVES = """\
 echo found > left-behind
 echo key > secret.keytab
@@ -42,9 +45,11 @@ def failed(box: Sandbox, builder: Daemon, repository: int, srpms: Path) -> Dict[
     return dict(root)
 
 
-def archive(box: Sandbox, task_id: int, root: Dict[str, Any]) -> Dict[str, tarfile.TarInfo]:
+def archive(box: Sandbox, task_id: int, root: Dict[str, Any], volume: Optional[str] = None) -> Members:
     """The members of the archive that a task has uploaded, by their paths in the buildroot."""
-    data = box.admin.downloadTaskOutput(task_id, f"broot-{root['id']}.tar.gz")
+    path = Path(box.layout.paths.work(volume=volume), koji.pathinfo.taskrelpath(task_id), f"broot-{root['id']}.tar.gz")
+    with gzip.open(path) as packed:
+        data = packed.read()
     assert b"the host's secret" not in data
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:
         return {member.name.partition(f"-{root['id']}-{root['repo_id']}/root")[2]: member for member in tar}
@@ -69,10 +74,26 @@ def test_the_build_directory_of_a_failed_task_is_saved(box: Sandbox, failed: Dic
     assert "secret.keytab" not in by_name
 
 
-def test_all_of_the_buildroot_can_be_saved(box: Sandbox, failed: Dict[str, Any]) -> None:
-    box.koji("save-failed-tree", "--full", "--buildroot", str(failed["id"]))
-    members = archive(box, newest(box), failed)
+@contextlib.contextmanager
+def configured(box: Sandbox, text: str) -> Iterator[Path]:
+    """The builder's plugin has another configuration while this lasts; each task reads it anew."""
+    config = box.layout.plugin_configs / "save_failed_tree.conf"
+    before = config.read_text()
+    config.write_text(text)
+    try:
+        yield config
+    finally:
+        config.write_text(before)
+
+
+def test_all_of_the_buildroot_can_be_saved_and_to_another_volume(box: Sandbox, failed: Dict[str, Any]) -> None:
+    Path(box.layout.paths.volumedir("trees")).mkdir(parents=True)
+    box.koji("add-volume", "trees")
+    with configured(box, "[general]\nvolume = trees\n"):
+        box.koji("save-failed-tree", "--full", "--buildroot", str(failed["id"]))
+    members = archive(box, newest(box), failed, "trees")
     assert {"/usr/bin/rpmbuild", "/etc/passwd"} <= set(members)
+    assert box.admin.listTaskOutput(newest(box), all_volumes=True) == {f"broot-{failed['id']}.tar.gz": ["trees"]}
 
 
 def test_another_host_gives_the_task_back(box: Sandbox, failed: Dict[str, Any]) -> None:
@@ -87,25 +108,15 @@ def test_another_host_gives_the_task_back(box: Sandbox, failed: Dict[str, Any]) 
 def test_a_configuration_that_is_wrong_fails_the_task_and_says_where(
     box: Sandbox, builder: Daemon, failed: Dict[str, Any]
 ) -> None:
-    config = box.layout.plugin_configs / "save_failed_tree.conf"
-    before = config.read_text()
-    config.write_text("volume = NONE\n")
-    try:
+    with configured(box, "volume = NONE\n") as config:
         fault = box.failed(box.admin.saveFailedTree(failed["id"]))
-    finally:
-        config.write_text(before)
     assert str(config) in str(fault) and "line" in str(fault)
 
 
 def test_a_volume_that_the_hub_has_not_is_told(box: Sandbox, failed: Dict[str, Any]) -> None:
-    config = box.layout.plugin_configs / "save_failed_tree.conf"
-    before = config.read_text()
-    config.write_text("[global]\nvolume = archive\n")
-    try:
+    with configured(box, "[global]\nvolume = nowhere\n"):
         fault = box.failed(box.admin.saveFailedTree(failed["id"]))
-    finally:
-        config.write_text(before)
-    assert "volume" in str(fault)
+    assert "nowhere" in str(fault)
 
 
 def test_a_buildroot_that_is_gone_is_the_requests_fault(box: Sandbox, builder: Daemon, failed: Dict[str, Any]) -> None:

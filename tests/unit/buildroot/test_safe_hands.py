@@ -16,9 +16,9 @@ from typing import Any, Callable, ClassVar, Iterator, List
 import koji
 import pytest
 
-from kojid.buildroot import BuildRoot, chrootfiles
+from kojid.buildroot import BuildRoot
 from kojid.buildroot.logs import LogStreamer, Watch
-from kojid.system.files import UnsafeFile
+from kojid.system.files import UnsafeFile, open_for_upload
 from kojid.tasks.base import BaseTaskHandler
 from tests.support.fakebuildroot import FakeMock, FakeSession
 
@@ -67,7 +67,7 @@ def secret(tmp_path: Path) -> Path:
 def broot(make: Callable[..., BuildRoot], mock: FakeMock, secret: Path) -> BuildRoot:
     mock.does(PLANT.format(secret=str(secret)))
     made = make()
-    made.build("/x.src.rpm", "noarch")
+    made.mock(["--rebuild", "/x.src.rpm"])
     return made
 
 
@@ -170,7 +170,7 @@ class TestRaces:
         for _ in rounds(lambda: opened):
             with (
                 contextlib.suppress(UnsafeFile, OSError),
-                chrootfiles.open_for_upload(str(swapped), str(tmp_path / "root"), "/nowhere") as source,
+                open_for_upload(str(swapped), str(tmp_path / "root"), "/nowhere") as source,
             ):
                 assert SECRET not in source.read()
                 opened.append(1)
@@ -179,7 +179,7 @@ class TestRaces:
 
 class TestUploadPlaces:
     def read(self, path: Path, tmp_path: Path) -> bytes:
-        with chrootfiles.open_for_upload(str(path), str(tmp_path / "mock"), str(tmp_path / "work")) as source:
+        with open_for_upload(str(path), str(tmp_path / "mock"), str(tmp_path / "work")) as source:
             return source.read()
 
     @pytest.fixture(autouse=True)

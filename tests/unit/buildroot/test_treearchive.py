@@ -110,6 +110,13 @@ def test_holes_cost_nothing_and_come_back(tmp_path: Path, parts: List[int]) -> N
         assert os.stat(out).st_blocks * 512 < 2 * MIB
 
 
+def test_a_sparse_file_keeps_a_long_name(tmp_path: Path) -> None:
+    top = tmp_path / ("d" * 60) / ("e" * 60)
+    top.mkdir(parents=True)
+    sparse_file(top / ("ü" * 50), MIB, [])
+    assert list(members(saved(top), top)) == [".", "ü" * 50]
+
+
 def test_extents_of_a_file_without_holes(tmp_path: Path) -> None:
     (tmp_path / "full").write_bytes(b"x" * 10)
     with (tmp_path / "full").open("rb") as opened:

@@ -81,6 +81,15 @@ def test_git_over_http(place: Place) -> None:
     assert scm.get_source()["source"] == f"git+http://127.0.0.1:{port}/hello.git?sub#{commit}"
 
 
+def test_a_password_stays_neither_in_the_log_nor_in_the_checkout(place: Place) -> None:
+    place.git()
+    with git_http(place.base) as port:
+        scm = place.check_out(f"git+http://me:s3cret@127.0.0.1:{port}/hello.git#main", allow_password=True)
+    assert "s3cret" not in place.told
+    assert "s3cret" not in Path(scm.sourcedir, ".git", "config").read_text()
+    assert "s3cret" not in scm.get_source()["source"]
+
+
 def test_common_is_fetched_and_linked_to(place: Place) -> None:
     place.git(**{"sub/sub.spec": "Name: sub\n"})
     place.git("common", Makefile="sources:\n")

@@ -35,8 +35,11 @@ def test_a_session_with_its_descendants_is_counted_whole() -> None:
         assert sorted(usage.names(found.pids)) == found.pids
         for pid in found.pids:
             os.kill(pid, 9)
+    deadline = time.monotonic() + 30
+    while usage.memory(found.pids):  # the other one is reaped by somebody else, in their own time
+        assert time.monotonic() < deadline, "a killed process still holds memory"
+        time.sleep(0.01)
     assert usage.Machine().usage(process.pid).pids == []
-    assert usage.memory(found.pids) == 0
 
 
 def test_the_age_of_a_process_is_that_of_its_start() -> None:
