@@ -200,7 +200,7 @@ def test_a_helper_tells_how_it_ended(site: Site) -> None:
         ("sleep", [5], "sleep (noarch)"),
         ("build", ["cli-build/1.x/fonts-1.0-1.src.rpm", "demo", {}], "build (demo, fonts-1.0-1.src.rpm)"),
         ("buildSRPMFromSCM", ["git+https://me:secret@example.com/fonts#1", 2, {}], None),
-        ("build", None, "build"),
+        ("build", None, "malformed task"),
     ],
 )
 def test_what_a_task_works_on_is_told_in_words_and_without_secrets(
