@@ -115,8 +115,10 @@ class SCM(koji.daemon.SCM):
         try:
             with workplace(self.options or Options(), Path(scmdir), feed) as place:
                 self._fetch(place, plan)
-        finally:
+        except Exception:  # a task that is being stopped does not wait for the hub
             feed.finish()
+            raise
+        feed.finish()
         relative = os.path.join(plan.directory, plan.module).rstrip("/")
         if not is_directory_beneath(scmdir, relative):
             raise koji.BuildError(f"There is no directory {plan.module or relative} in {plan.remote}")

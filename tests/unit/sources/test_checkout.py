@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -14,6 +16,7 @@ import pytest
 
 from kojid.errors import BuildFailed, HostFault
 from kojid.sources.scm import SCM
+from kojid.sources.scmlog import LogFeed
 from tests.support.scmplace import FILES, Place
 from tests.support.scmservers import (
     CvsRepository,
@@ -30,6 +33,15 @@ from tests.support.scmservers import (
 )
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root can work as somebody else")
+
+
+def commands() -> List[str]:
+    """The command lines of all processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
 
 
 def owners(directory: Path) -> List[int]:
@@ -301,14 +313,35 @@ def test_a_missing_program_is_the_hosts_fault(place: Place, monkeypatch: pytest.
         place.check_out("cvs://127.0.0.1/cvs?hello#HEAD")
 
 
-def test_a_full_disk_is_the_hosts_fault(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    programs = place.directory / "bin"
-    programs.mkdir()
-    (programs / "git").write_text("#!/bin/sh\necho 'fatal: write error: No space left on device' >&2\nexit 128\n")
-    (programs / "git").chmod(0o755)
-    monkeypatch.setattr("kojid.system.accounts._PATH", f"{programs}:{os.environ['PATH']}")
-    with pytest.raises(HostFault, match="No space left on device"):
-        place.check_out("git://127.0.0.1/hello.git#main")
+@needs_root
+def test_a_full_disk_is_the_hosts_fault(place: Place) -> None:
+    repository = place.git()
+    (repository.work / "large").write_bytes(os.urandom(3 * 1024 * 1024))
+    repository.commit_all()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "none", place.scmdir], check=False
+    ).returncode:
+        pytest.skip("needs to mount a file system")
+    try:
+        with git_daemon(place.base) as port, pytest.raises(HostFault, match="No space left on device"):
+            place.check_out(f"git://127.0.0.1:{port}/hello.git#main")
+    finally:
+        subprocess.run(["umount", place.scmdir], check=True)
+
+
+def test_a_task_that_is_stopped_leaves_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the hub is up to; and nothing of the command is left."""
+    need("git")
+
+    def stop(_feed: LogFeed) -> None:
+        if "clone" in place.told:
+            raise SystemExit(0)
+
+    monkeypatch.setattr(LogFeed, "tick", stop)
+    monkeypatch.setattr(LogFeed, "finish", lambda _feed: pytest.fail("waits for the hub"))
+    with silent_server() as port, pytest.raises(SystemExit):
+        place.check_out(f"git://127.0.0.1:{port}/hello.git#main")
+    assert not any(f":{port}/hello.git" in words for words in commands())
 
 
 def test_nothing_checked_out_has_no_source() -> None:
