@@ -162,6 +162,11 @@ class _Reader:
             self.problems.append(Problem(FILE, str(file), f"is not UTF-8 text (byte {error.start})"))
             return
         self.files.append(file)
+        before = len(self.problems)
+        self._take_all(file, text)
+        self.problems[before:] = sorted(self.problems[before:], key=lambda one: int(one.place.rpartition(":")[2]))
+
+    def _take_all(self, file: Path, text: str) -> None:
         parser, malformed = inifile.parse(text, SECTION)
         self.problems += [Problem(SYNTAX, f"{file}:{line}", words) for line, words in malformed]
         for section in parser.sections():

@@ -90,7 +90,7 @@ def _createrepo(context: Context) -> Iterator[Finding]:
 
 
 def _mergerepo(_context: Context) -> Iterator[Finding]:
-    version = merge.installed_version()
+    version = merge.installed_version(merge.MERGEREPO_C)
     if version < merge.SIMPLE_SINCE:
         yield warn(
             f"mergerepo_c {_shown(version)} is too old for external repos in the mode simple",

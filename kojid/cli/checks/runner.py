@@ -12,6 +12,7 @@ import json
 import os
 import select
 import signal
+import sys
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -189,9 +190,10 @@ def _silent(job: _Job) -> str:
 
 def _serve(jobs: Sequence[_Job], context: Context, pipe: int) -> None:
     """In the process: do the rows, a line for each finding and `null` at the end of each row."""
-    nowhere = os.open(os.devnull, os.O_RDWR)
+    nowhere = open(os.devnull, "r+", encoding="utf-8")  # noqa: SIM115 - for as long as the process lasts
     for descriptor in (0, 1, 2):
-        os.dup2(nowhere, descriptor)  # what libraries and plugins print would get into the report
+        os.dup2(nowhere.fileno(), descriptor)  # what libraries and plugins print would get into the report
+    sys.stdout = sys.stderr = nowhere
     try:
         for job in jobs:
             for finding in _findings(job, context):
