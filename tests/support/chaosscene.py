@@ -25,7 +25,7 @@ from tests.support.sandboxhub import CA_VARIABLES, SandboxHub
 DISKS = ("workdir", "state_dir", "logs")
 MARK = "KOJID_CHAOS_SCENE"  # in the environment of the daemon, hence of all that comes of it
 _ENDED = ("CLOSED", "FAILED", "CANCELED")
-_REFUSED_START = ("Unable to log in: ", "state_dir cannot be used")
+_REFUSED_START = ("kojid: Error: Unable to log in: ", "kojid: state_dir cannot be used")
 _OPTIONS: Dict[str, Any] = {
     "timeout": 3,
     "max_retries": 100,
@@ -78,8 +78,9 @@ class ChaosDaemon(LightDaemon):
         status = self.process.poll()
         if status is None:
             return
-        said = self.log[self._told :]
-        refused = status == 1 and "Starting up" not in said and any(reason in said for reason in _REFUSED_START)
+        said = self.log[self._told :].rpartition("SIGHUP: starting anew")[2]
+        started = "Sleeping for" in said
+        refused = status == 1 and not started and any(reason in said for reason in _REFUSED_START)
         assert refused, f"the daemon has ended by itself with {status}:\n{self.log[-6000:]}"
         self.launch(**self._variables)
 
