@@ -7,9 +7,9 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any, Dict, Set
+from typing import Any, Dict
 
-from tests.support.chaosmachine import Clock, Crowd
+from tests.support.chaosmachine import Crowd
 from tests.support.lightdaemon import ROOT, LightDaemon
 from tests.support.sandbox import wait_for
 from tests.support.sandboxhub import CA_VARIABLES, SandboxHub
@@ -28,7 +28,6 @@ class ChaosDaemon(LightDaemon):
         self._clock = clock
         self._variables: Dict[str, str] = {}
         self._told = 0
-        self._pids: Set[int] = set()
 
     def start(self) -> ChaosDaemon:
         """Start it and wait for its first cycle."""
@@ -50,12 +49,6 @@ class ChaosDaemon(LightDaemon):
                 command, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
         self._crowd.join(self.process.pid)
-        self._pids.add(self.process.pid)
-
-    def forget(self) -> None:
-        """Remove what the clock's library left of those that were killed."""
-        for pid in self._pids:
-            Clock.tidy(pid)
 
     def kill(self) -> None:
         """As kill -9 does; it must have been alive."""

@@ -196,7 +196,7 @@ class Scene:
 
     def _all_ended(self) -> None:
         try:
-            wait_for(lambda: not self._unfinished(), 90)
+            wait_for(lambda: not self._unfinished(), 240)  # a machine under load takes no task for a while
         except AssertionError:
             raise AssertionError(f"not ended: {self._unfinished()}\n{self.daemon.log[-8000:]}") from None
         for task_id, result in self.expected.items():
@@ -240,7 +240,7 @@ class Scene:
     def _all_gone(self) -> None:
         """A directory that could not be removed is tried again after a minute."""
         try:
-            wait_for(lambda: not self.leftovers(), 100)
+            wait_for(lambda: not self.leftovers(), 150)
         except AssertionError:
             raise AssertionError(f"left: {self.leftovers()}\n{self.daemon.log[-6000:]}") from None
 
@@ -272,7 +272,6 @@ class Scene:
             stack.callback(self.crowd.close)
             for name in DISKS:
                 stack.callback(chaosmachine.run, "umount", "-l", str(self.daemon.dir / name))
-            stack.callback(self.daemon.forget)
             stack.callback(self._end_processes)
             if self._freezer is not None:
                 stack.callback(self._freezer.close)
