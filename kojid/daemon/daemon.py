@@ -41,6 +41,7 @@ from kojid.tasks import registry
 _log = logging.getLogger("koji.build")
 _FIRST_ANSWERS = 1.0  # seconds that the first cycle waits for the file systems
 _LAST_CALLS = 5.0  # seconds for an answer of the hub at the end
+_AFTER_TROUBLE = 0.1  # seconds, so that trouble that stays does not fill the log
 _LONGEST_END = 30.0  # seconds; a process in the kernel's hands can outlive even KILL
 
 
@@ -211,7 +212,7 @@ class Daemon:
             while self._stopping is None and not self._reloading:
                 if time.monotonic() >= self._beat.next:
                     self._one_cycle()
-                self._loop.turn(self._beat.next)
+                self._attend()
         except (Interrupted, SystemExit, KeyboardInterrupt, koji.tasks.ServerExit):
             pass
         except koji.tasks.ServerRestart:
@@ -227,6 +228,14 @@ class Daemon:
                 self._replace()
         _log.info("Exiting")
         return code
+
+    def _attend(self) -> None:
+        """Let the loop run what has happened; trouble in one of its callbacks does not end the daemon."""
+        try:
+            self._loop.turn(self._beat.next)
+        except Exception as error:
+            _log.exception("what has just happened could not be seen to: %s", explain(error))
+            time.sleep(_AFTER_TROUBLE)
 
     def _one_cycle(self) -> None:
         """A cycle and the time of the next; what goes wrong in it costs the cycle, never the daemon."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, Optional
+
+import koji
 
 from kojid.system.cgroups import Group
 from kojid.system.processes import ProcessId
@@ -76,3 +79,11 @@ class Jobs:
 
     def __len__(self) -> int:
         return len(self._by_task)
+
+
+def subject_of(handler: Any, method: str) -> str:
+    """What a task works on, in words; a request of an odd form has none."""
+    info = getattr(handler, "taskinfo", None)
+    with contextlib.suppress(Exception):
+        return str(koji.taskLabel(info)) if isinstance(info, dict) else method
+    return method

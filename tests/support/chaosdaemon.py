@@ -15,7 +15,13 @@ from tests.support.sandbox import wait_for
 from tests.support.sandboxhub import CA_VARIABLES, SandboxHub
 
 MARK = "KOJID_CHAOS_SCENE"  # in the environment of the daemon, hence of all that comes of it
-_REFUSED_START = ("kojid: Error: Unable to log in: ", "kojid: state_dir cannot be used")
+_REFUSED_START = (
+    "kojid: Error: Unable to log in: ",
+    "kojid: state_dir cannot be used",
+    "is this host's clock right?",
+    "[Errno 24]",  # no file descriptor
+    "[Errno 11]",  # no process
+)
 
 
 class ChaosDaemon(LightDaemon):
@@ -58,7 +64,7 @@ class ChaosDaemon(LightDaemon):
         self.process.wait()
 
     def tend(self) -> None:
-        """What an init system does: a start that hub or disk refused is tried again. No other end is right."""
+        """What an init system does: a start that hub or machine refused is tried again. No other end is right."""
         assert self.process is not None
         status = self.process.poll()
         if status is None:

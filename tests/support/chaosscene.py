@@ -39,6 +39,7 @@ _OPTIONS: Dict[str, Any] = {
     "maxjobs": 20,
     "workdir_lifetime": 5,  # for those that could not be removed at once
     "task_kill_timeout": 2,
+    "refusal_timeout": 2,
     "plugin": "chaos",
     "pluginpath": Path(__file__).parent / "plugins",
 }
@@ -111,6 +112,9 @@ class Scene:
 
     def expire_sessions(self) -> None:
         """Have all sessions of the host expire; nothing but time does that, hence the hub's database."""
+        if tuple(map(int, self.hub.settings.version.split("."))) < (1, 32):
+            self.left_out.append("expired sessions: such a hub renews none")
+            return
         sql = (
             "UPDATE sessions SET start_time = 1, renew_time = NULL WHERE closed = 0"
             " AND user_id = (SELECT id FROM users WHERE name = ?)"
@@ -175,6 +179,10 @@ class Scene:
             records = self.ledger.tasks()
             pid = records[-1].pid if records else pid
         return chaosmachine.descriptors(pid, spare)
+
+    def runs(self, task_id: int) -> bool:
+        """Whether a task's own process is at work."""
+        return (self.daemon.dir / "logs" / "tasks" / f"{task_id}.log").exists()
 
     @property
     def ledger(self) -> Ledger:

@@ -122,6 +122,26 @@ class TestTrouble:
         hub.script(reset(), value("tag"))
         assert open_session(hub).getTag(1) == "tag"
 
+    @pytest.mark.parametrize("patient", [True, False])
+    def test_a_certificate_error_is_outlasted_by_a_task(
+        self, serve: Serve, naps: List[float], monkeypatch: pytest.MonkeyPatch, patient: bool
+    ) -> None:
+        """In the middle of one it is a clock that was set wrong, or a certificate that is being replaced."""
+        session = HubSession(serve().url, {"patient": patient, "max_retries": 5}, dict(SINFO))
+        answers = [requests.exceptions.SSLError("certificate verify failed: not yet valid")] * 2
+
+        def send(*_: Any) -> Any:
+            if answers:
+                raise answers.pop()
+            return "done"
+
+        monkeypatch.setattr(session, "_sendOneCall", send)
+        if patient:
+            assert session.callMethod("echo") == "done"
+        else:
+            with pytest.raises(requests.exceptions.SSLError):
+                session.callMethod("echo")
+
     def test_an_offline_hub_is_waited_for_without_limit(self, serve: Serve, naps: List[float]) -> None:
         hub = serve()
         hub.script(*[fault(1014, "maintenance")] * 6, value("tag"))
