@@ -48,10 +48,11 @@ _LONGEST_END = 30.0  # seconds; a process in the kernel's hands can outlive even
 class Manager:
     """What foreground handlers get as their manager: `restart` and `restartVerify` use it (contract 6.12)."""
 
-    def __init__(self, session: Any, options: Options, state: State) -> None:
+    def __init__(self, session: Any, options: Options, state: State, ledger: Ledger) -> None:
         self.session = session
         self.options = options
         self._state = state
+        self._ledger = ledger
 
     @property
     def host_id(self) -> int:
@@ -76,6 +77,10 @@ class Manager:
     @restart_pending.setter
     def restart_pending(self, value: bool) -> None:
         self._state.restart_pending = value
+        try:
+            self._ledger.plan_restart() if value else self._ledger.forget_restart()
+        except OSError as error:
+            _log.error("a crash would make this daemon forget the restart: %s", error.strerror or error)
 
 
 class Daemon:
@@ -112,7 +117,7 @@ class Daemon:
         return code
 
     def _set_up(self) -> None:
-        state = State(*self._keeper.identify())
+        state = State(*self._keeper.identify(), restart_pending=self._ledger.restart_planned())
         self._state = state
         handlers = loader.load(registry.handlers(), self._options.plugin, self._options.pluginpath, self._options)
         self._supervisor = Supervisor(self._loop, self._options, self._event, self._ledger)
@@ -121,7 +126,7 @@ class Daemon:
         probes = Probes(self._loop, self._options, self._supervisor, self._event)
         self._status_file = StatusFile(self._options, probes)
         housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._event)
-        manager = Manager(self._session, self._options, state)
+        self._manager = manager = Manager(self._session, self._options, state, self._ledger)
         taker = Taker(self._session, self._options, handlers, self._supervisor, manager)
         judge = Admission(self._options, probes, CertificateWatch(self._options).trouble)
         self._cycle = Cycle(
@@ -189,7 +194,7 @@ class Daemon:
 
     def _restart_gracefully(self) -> None:
         _log.info("Initiating graceful restart")
-        self._state.restart_pending = True
+        self._manager.restart_pending = True
         self._event()
 
     def _reload(self) -> None:
@@ -288,10 +293,12 @@ class Daemon:
         with contextlib.suppress(Exception):
             self._session.logout()
         self._keeper.forget()
+        self._ledger.forget_restart()
 
     def _shut_down(self) -> None:
         """End every task, give them back to the hub, and leave (contract 4.1, after the loop)."""
         _log.info("Shutting down, please wait...")
+        self._ledger.forget_restart()
         # before the first cycle the hub's list is not known, but what was taken up is
         tasks = set(self._state.tasks) or {job.task_id for job in self._supervisor.jobs}
         for job in self._supervisor.jobs:
