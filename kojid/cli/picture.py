@@ -86,6 +86,7 @@ def _of_daemon(said: Mapping[str, Any], daemon: str) -> Picture:
         "ready": False if gone else said.get("ready"),
         "reason": "no daemon runs" if gone else said.get("reason", ""),
         "since": None if gone else said.get("since") or None,
+        "restart_pending": bool(said.get("restart_pending")),
     }
 
 

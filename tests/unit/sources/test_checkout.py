@@ -17,6 +17,7 @@ import pytest
 from kojid.errors import BuildFailed, HostFault
 from kojid.sources.scm import SCM
 from kojid.sources.scmlog import LogFeed
+from tests.support.builder import wait_for
 from tests.support.scmplace import FILES, Place
 from tests.support.scmservers import (
     CvsRepository,
@@ -235,23 +236,21 @@ def test_a_server_that_does_not_answer_is_given_up(place: Place) -> None:
 
 def test_the_log_grows_on_the_hub_meanwhile(place: Place) -> None:
     need("git")
+    failed: List[BaseException] = []
+
+    def check_out(url: str) -> None:
+        try:
+            place.check_out(url)
+        except BuildFailed as error:
+            failed.append(error)
+
     with silent_server() as port:
-        url = f"git://127.0.0.1:{port}/hello.git#main"
-        failed: List[BaseException] = []
-
-        def check_out() -> None:
-            try:
-                place.check_out(url, command_timeout=3)
-            except BuildFailed as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=check_out)
+        thread = threading.Thread(target=check_out, args=[f"git://127.0.0.1:{port}/hello.git#main"])
         thread.start()
-        thread.join(2.2)
+        wait_for(lambda: b"$ git clone" in place.session.uploads.get("tasks/5/5/checkout.log", b""), 30)
         assert thread.is_alive()
-        assert b"$ git clone" in place.session.uploads["tasks/5/5/checkout.log"]
-        thread.join()
-        assert failed
+    thread.join(30)  # the end of the server has ended the clone
+    assert failed
 
 
 def test_a_module_that_is_a_link_is_none(place: Place) -> None:
