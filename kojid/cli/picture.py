@@ -33,15 +33,15 @@ def take(options: Options, *, sizes: bool = True, seconds: float = 3.0) -> Pictu
         seconds: how long the daemon may take to answer.
 
     Returns:
-        The fields of docs/operations.md, "kojid status".
+        The fields of docs/operations.md, "Seeing what a host does".
+
+    Raises:
+        PermissionError: who asks is not root.
     """
     said: Dict[str, Any] = {}
     daemon, trouble = RUNS, ""
     try:
         said = local.ask(options, seconds, op="status", sizes=sizes)
-    except PermissionError:
-        said, daemon = local.status_of(options), SILENT
-        trouble = "only root is told more than what the status file says"
     except local.Silent as error:
         said, daemon, trouble = local.status_of(options), SILENT, error.message
     except local.NoDaemon as error:
@@ -86,6 +86,7 @@ def _of_daemon(said: Mapping[str, Any], daemon: str) -> Picture:
         "ready": False if gone else said.get("ready"),
         "reason": "no daemon runs" if gone else said.get("reason", ""),
         "since": None if gone else said.get("since") or None,
+        "restart_pending": bool(said.get("restart_pending")),
     }
 
 
@@ -123,7 +124,9 @@ def _buildroots(options: Options, said: Mapping[str, Any], tasks: List[Dict[str,
     mockdir = Path(options.mockdir)
     local_ones = {one.name for one in buildroots.scan(Path(options.mock_config_dir))}
     owners = buildroots.owners(options.mockuser)
-    strays = [one.name for one in buildroots.without_config(mockdir, local_ones, owners)] if mockdir.is_dir() else []
+    strays = []
+    if taskview.mockdir_answers(said) and mockdir.is_dir():
+        strays = [one.name for one in buildroots.without_config(mockdir, local_ones, owners)]
     rows = []
     for name in [*sorted(local_ones), *strays]:
         row = told.get(name, {})

@@ -67,6 +67,8 @@ def _facts(picture: Mapping[str, Any]) -> Iterator[str]:
     if picture["drained"] is not None:
         reason = picture["drained"]["reason"]
         yield f"  drained      {words.ago(picture['drained']['since'] or None)}{f': {reason}' if reason else ''}"
+    if picture["restart_pending"]:
+        yield "  restart      as soon as the running tasks have ended"
     if picture["began"]:
         yield f"  daemon       kojid {picture['version']}, started {words.ago(picture['began'])}"
     yield f"  hub          {picture['server']}{_contact(picture)}"

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Mapping, Optional
+from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 from kojid.cli import local
 from kojid.config.options import Options
@@ -32,6 +31,7 @@ def tasks(options: Options, said: Mapping[str, Any], *, daemon_runs: bool) -> Li
     records = {record.task_id: record for record in ledger.tasks()}
     rows = {row["id"]: row for row in said.get("tasks", [])} if daemon_runs else {}
     machine, boot = usage.Machine(), processes.boot_id()
+    configured = places.configured(options) if mockdir_answers(said) else []
     found = []
     for number in sorted({*records, *rows}):
         record = records.get(number)
@@ -41,7 +41,8 @@ def tasks(options: Options, said: Mapping[str, Any], *, daemon_runs: bool) -> Li
         task.update(_measured(record if alive else None, machine))
         task.update(_phase(ledger, number))
         task["log"] = log_of(options, number)
-        task["buildroots"] = sorted({path.name for path in chroots(options, ledger, number) if path.is_dir()})
+        roots = chroots(options, ledger, number, configured)
+        task["buildroots"] = sorted({path.name for path in roots if path.is_dir()})
         found.append(task)
     return in_order(found)
 
@@ -110,10 +111,17 @@ def log_of(options: Options, number: int) -> Optional[Dict[str, Any]]:
     return None
 
 
-def chroots(options: Options, ledger: Ledger, number: int) -> List[Path]:
+def mockdir_answers(said: Mapping[str, Any]) -> bool:
+    """Whether the daemon has found the buildroots' file system alive: who touches a dead one hangs with it."""
+    return "trouble" not in said.get("room", {}).get("mockdir", {})
+
+
+def chroots(
+    options: Options, ledger: Ledger, number: int, configured: Optional[Sequence[places.Configured]] = None
+) -> List[Path]:
     """Mock's directories of a task's buildroots, also of one that has ended, as long as they are known here."""
     ids = {str(each) for each in ledger.buildroots(number)}
-    return places.directories(options, lambda root, task: root in ids or task == str(number))
+    return places.directories(options, lambda root, task: root in ids or task == str(number), configured)
 
 
 def workdir(options: Options, number: int) -> Path:
@@ -138,8 +146,3 @@ def in_order(found: List[Task]) -> List[Task]:
 def find(found: List[Task], number: int) -> Optional[Task]:
     """The task with this id, if it is among them."""
     return next((task for task in found if task["id"] == number), None)
-
-
-def readable(directory: Path) -> bool:
-    """Whether the ledger may be read by whoever asks."""
-    return os.access(directory, os.R_OK | os.X_OK)

@@ -123,10 +123,8 @@ class Housekeeping:
         return self._cleaner.current
 
     def _chore_ended(self, key: str, well: bool) -> None:
-        if self._run is not None:
+        if self._run is not None and self._run.due:
             self._run.ended(key, well=well)
-            if not self._run.done:
-                self._on_event()
 
     def fates(self) -> List[Dict[str, Any]]:
         """The buildroots that have a configuration here, as of the last sweep: name, id, task, fate, due.

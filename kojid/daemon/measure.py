@@ -22,7 +22,7 @@ from kojid.system.files import write_atomic
 
 _log = logging.getLogger("koji.build.measure")
 _NAME = "sizes.json"
-_FRESH = 60.0  # seconds for which nothing is measured again
+_FRESH = 10.0  # seconds for which nothing is measured again
 _REST = 20.0  # times as long as the last round took, nothing is measured either
 
 

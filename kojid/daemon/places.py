@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Callable, List, Optional, Tuple
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from kojid.config.options import Options
 from kojid.daemon.ledger import Ledger
@@ -22,6 +22,7 @@ _HEAD_LINES = 10
 _ID = "# Koji buildroot id: "
 _NAME = "# Koji buildroot name: "
 _TASK = "# Koji task id: "
+Configured = Tuple[str, str, str]
 
 
 class Places:
@@ -79,20 +80,29 @@ class Places:
             sys.exit(1)
 
 
-def chroots_of_ended(options: Options, task_id: int) -> List[Path]:
-    """Mock's directories of a task's buildroots as long as their configurations are here, by what those say."""
-    return directories(options, lambda _number, task: task == str(task_id))
+def directories(
+    options: Options, wanted: Callable[[str, str], bool], known: Optional[Sequence[Configured]] = None
+) -> List[Path]:
+    """Mock's directories of buildroots that have a configuration here.
 
-
-def directories(options: Options, wanted: Callable[[str, str], bool]) -> List[Path]:
-    """Mock's directories of the buildroots whose id and task id, as their configuration says, are wanted."""
-    named = [found for found in map(_named, sorted(Path(options.mock_config_dir).glob("*.cfg"))) if found]
-    names = [name for number, name, task in named if wanted(number, task) and os.sep not in name]
+    Args:
+        options: the daemon's settings.
+        wanted: says by id and task id whether one counts.
+        known: what `configured` said, for who asks more than once.
+    """
+    found = configured(options) if known is None else known
+    names = [name for number, name, task in found if wanted(number, task)]
     return [Path(options.mockdir) / f"{name}{suffix}" for name in names for suffix in ("", "-bootstrap")]
 
 
-def _named(config: Path) -> Optional[Tuple[str, str, str]]:
-    """Id, name and task id of the buildroot of a mock configuration (contract 4.6, step 2); the last may be empty."""
+def configured(options: Options) -> List[Configured]:
+    """Id, name and task id (which may be empty) of each buildroot that has a configuration here."""
+    found = map(_named, sorted(Path(options.mock_config_dir).glob("*.cfg")))
+    return [one for one in found if one is not None and os.sep not in one[1]]
+
+
+def _named(config: Path) -> Optional[Configured]:
+    """What a mock configuration says of its buildroot (contract 4.6, step 2)."""
     with contextlib.suppress(OSError), config.open(encoding="utf-8", errors="replace") as text:
         head = [line.rstrip() for _, line in zip(range(_HEAD_LINES), text)]
         ids = [line[len(_ID) :] for line in head if line.startswith(_ID)]

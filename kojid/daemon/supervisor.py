@@ -410,8 +410,16 @@ def _subject(handler: Any, method: str) -> str:
     """What a task works on, in words; a request of an odd form has none."""
     info = getattr(handler, "taskinfo", None)
     with contextlib.suppress(Exception):
-        return redact(str(koji.taskLabel(info))) if isinstance(info, dict) else method
+        return redact(_label(info, method)) if isinstance(info, dict) else method
     return method
+
+
+def _label(info: Dict[str, Any], method: str) -> str:
+    """The library's words; where those only tell the arch, the file or name that the request begins with, too."""
+    label, first = str(koji.taskLabel(info)), next(iter(info.get("request") or ()), None)
+    if label == f"{method} ({info.get('arch')})" and isinstance(first, str) and first:
+        return f"{method} ({os.path.basename(first)}, {info['arch']})"
+    return label
 
 
 def _parent(handler: Any) -> Optional[int]:

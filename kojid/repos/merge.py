@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from pathlib import Path
-from typing import List, NamedTuple, Optional, Sequence, Set, Tuple
+from typing import Dict, List, NamedTuple, Optional, Sequence, Set, Tuple
 
 import koji
 
@@ -31,6 +31,7 @@ _MODES = {
 }
 _SIMPLE_SINCE = (0, 13, 0)
 _ARCH_EXPAND_SINCE = (0, 15, 11)
+_FOR_DOWNLOADS = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "curl_ca_bundle", "ssl_cert_file")
 _UNREAD = "Cannot load repo"
 _SHOWN = 5
 _VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)")
@@ -100,7 +101,7 @@ def merge(target: Target, external: External, *, log: Path, timeout: float, on_t
     """
     argv = command(target, external, installed_version())
     os.rename(target.out, premerge(target.workdir, target.repo_id))
-    environment = {**clean_environment(), "TMPDIR": str(target.workdir)}
+    environment = {**clean_environment(), **_for_downloads(), "TMPDIR": str(target.workdir)}
     status = run(argv, timeout=timeout, log=log, on_tick=on_tick, env=environment)
     if not status.ok:
         raise failure("failed to merge repos", argv[0], status, log)
@@ -109,6 +110,11 @@ def merge(target: Target, external: External, *, log: Path, timeout: float, on_t
     require_whole(repodata, argv[0])
     _check_content(target, external.mode, metadata.origins(repodata), log)
     return repodata
+
+
+def _for_downloads() -> Dict[str, str]:
+    """What a site may have given the daemon for its downloads: proxies, and certificates of its own."""
+    return {name: value for name, value in os.environ.items() if name.lower() in _FOR_DOWNLOADS}
 
 
 def _check_log(log: Path) -> None:

@@ -1,8 +1,8 @@
 """The program that renders a Cheetah template: a process of its own, which is nobody before it reads anything.
 
 A template is a program of whoever wrote it. `templates` starts this file with a Python interpreter that knows nothing
-of the daemon; it gives up its privileges, its network and its way back to them, takes limits upon itself, and then
-reads template and values from its standard input. Only the standard library and Cheetah are used.
+of the daemon. It imports Cheetah, gives up its privileges, the way back to them and its network, takes limits upon
+itself, and only then reads template and values from its standard input. It needs the standard library and Cheetah.
 
 What it writes: the line `ready` when it stands as it should - before that, whatever goes wrong is the host's fault -
 and then the text.
@@ -71,9 +71,10 @@ def render(request: Dict[str, Any]) -> bytes:
 
 def main(uid: str, gid: str, seconds: str) -> int:
     """Render what comes in; the exit status."""
-    confine(int(uid), int(gid), int(seconds))
-    import Cheetah.Template  # noqa: F401 - a Cheetah that can't be imported is the host's fault
+    import Cheetah.Compiler
+    import Cheetah.Template  # noqa: F401 - it may lie where nobody can't read it, and that would be the host's fault
 
+    confine(int(uid), int(gid), int(seconds))
     with open(os.dup(1), "wb") as out:
         out.write(READY)
         out.flush()

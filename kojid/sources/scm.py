@@ -115,8 +115,10 @@ class SCM(koji.daemon.SCM):
         try:
             with workplace(self.options or Options(), Path(scmdir), feed) as place:
                 self._fetch(place, plan)
-        finally:
+        except Exception:  # a task that is being stopped does not wait for the hub
             feed.finish()
+            raise
+        feed.finish()
         relative = os.path.join(plan.directory, plan.module).rstrip("/")
         if not is_directory_beneath(scmdir, relative):
             raise koji.BuildError(f"There is no directory {plan.module or relative} in {plan.remote}")
@@ -138,6 +140,10 @@ class SCM(koji.daemon.SCM):
         if self.scmtype.startswith("GIT"):
             gitextras.fetch(place, plan, self._check_submodule)
             self._commit = place.ask(["git", "rev-parse", "HEAD"], plan.directory)
+            if ":" in (self.user or ""):
+                # what runs in the buildroot can read the checkout's settings, and need not know the password
+                public = plan.remote.replace(f"{self.user}@", "", 1)
+                place.ask(["git", "config", "--local", "remote.origin.url", public], plan.directory)
         if self.use_common:
             place.run(self.scmtype, plan.common)
 

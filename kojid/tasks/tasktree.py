@@ -65,13 +65,14 @@ class TaskTree:
 
     Args:
         session: the hub.
-        task_id: the top; one that is not there makes an empty tree.
+        task_id: the top; one that is not there makes an empty tree, as does None: builds that were imported have none.
     """
 
-    def __init__(self, session: Any, task_id: int) -> None:
+    def __init__(self, session: Any, task_id: Optional[int]) -> None:
         self.session = session
         self.tasks: List[TaskData] = []
-        self._add(task_id)
+        if task_id is not None:
+            self._add(task_id)
 
     def _add(self, task_id: int) -> None:
         info = self.session.getTaskInfo(task_id)

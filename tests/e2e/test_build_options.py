@@ -25,6 +25,7 @@ EXTRA: Dict[str, Any] = {
     "mock.yum.best": 1,
     "mock.releasever": "7",
     "noarch_arches": ARCH,
+    "rebuild_srpm": False,
     "rpm.macro.asked_for": "100%% {{cookiecutter}} {% raw %}",
     "rpm.env.ASKED_FOR": "an environment",
 }
@@ -67,32 +68,35 @@ def arch_tasks(box: Sandbox, task_id: int) -> Dict[str, Dict[str, Any]]:
     return {row["label"]: row for row in box.admin.getTaskChildren(task_id) if row["method"] == "buildArch"}
 
 
-def test_a_draft_with_metadata_is_built_and_promoted(box: Sandbox, repository: int, srpms: Path) -> None:
+def test_a_draft_with_metadata_is_built_and_promoted_and_waited_for(box: Sandbox, repository: int, srpms: Path) -> None:
     content.add_packages(box.admin, content.DEST_TAG, ["drafted"])
     source = str(samples.noarch(srpms, "drafted", release="1"))
     metadata = '{"ticket": 5, "review": ["a", "b"]}'
 
-    tasks = [build_task(box, "--draft", "--custom-user-metadata", metadata, source) for _ in range(2)]
-    first, second = (build_of(box, task) for task in tasks)
+    draft = build_of(box, build_task(box, "--draft", "--custom-user-metadata", metadata, source))
 
-    assert {first["draft"], second["draft"]} == {True}
-    assert first["nvr"] == f"drafted-1.0-1,draft_{first['id']}" != second["nvr"]
-    assert first["extra"]["custom_user_metadata"] == {"ticket": 5, "review": ["a", "b"]}
-    assert {first["nvr"], second["nvr"]} <= {row["nvr"] for row in box.admin.listTagged(content.DEST_TAG)}
-    drafted = box.build_dir(first) / "noarch" / "drafted-1.0-1.noarch.rpm"
+    assert (draft["draft"], draft["nvr"]) == (True, f"drafted-1.0-1,draft_{draft['id']}")
+    assert draft["extra"]["custom_user_metadata"] == {"ticket": 5, "review": ["a", "b"]}
+    assert draft["nvr"] in {row["nvr"] for row in box.admin.listTagged(content.DEST_TAG)}
+    drafted = box.build_dir(draft) / "noarch" / "drafted-1.0-1.noarch.rpm"
     assert drafted.is_file()
 
-    assert "has been promoted to drafted-1.0-1\n" in box.koji("promote-build", first["nvr"]).stdout
+    assert "has been promoted to drafted-1.0-1\n" in box.koji("promote-build", draft["nvr"]).stdout
 
     promoted = box.admin.getBuild("drafted-1.0-1", strict=True)
-    assert (promoted["id"], promoted["draft"], promoted["promoter_name"]) == (first["id"], False, "admin")
+    assert (promoted["id"], promoted["draft"], promoted["promoter_name"]) == (draft["id"], False, "admin")
     assert (box.build_dir(promoted) / "noarch" / "drafted-1.0-1.noarch.rpm").is_file()
     assert drafted.is_file()
-    assert not any(row["draft"] for row in box.admin.listBuildRPMs(promoted["id"]))
-    refused = box.koji("promote-build", second["nvr"], check=False)
-    assert "Target build exists: drafted-1.0-1" in refused.stdout + refused.stderr
-    third = box.failed(build_task(box, "--draft", source))
-    assert "Target build already exists" in str(third)
+
+    needs = str(samples.noarch(srpms, "waits", requires=["drafted"]))
+    waits = ("--wait-repo", "--wait-build", "drafted-1.0-1", "--background", "--no-rebuild-srpm")
+    task = build_task(box, "--scratch", *waits, needs)
+    box.closed(task)
+    waited = box.child(task, "waitrepo")
+    assert waited["request"][2] == ["drafted-1.0-1"]
+    assert waited["request"][3] > 0
+    assert [row["label"] for row in box.admin.getTaskChildren(task)] == ["waitrepo", "noarch"]
+    assert box.admin.getTaskInfo(task)["priority"] == koji.PRIO_DEFAULT + 5
 
 
 def test_metadata_that_is_none_is_the_askers_fault(box: Sandbox, repository: int, srpms: Path) -> None:
@@ -102,36 +106,8 @@ def test_metadata_that_is_none_is_the_askers_fault(box: Sandbox, repository: int
     assert "custom_user_metadata must be serializable to a JSON object" in str(fault)
 
 
-def test_a_build_waits_for_another_in_the_repository_and_for_the_last_change(
-    box: Sandbox, repository: int, srpms: Path
-) -> None:
-    content.add_packages(box.admin, content.DEST_TAG, ["waited-for"])
-    first = build_of(box, build_task(box, str(samples.noarch(srpms, "waited-for"))))
-    needs = str(samples.noarch(srpms, "waits", requires=["waited-for"]))
-
-    builds = build_task(box, "--scratch", "--wait-build", first["nvr"], "--background", needs)
-    latest = build_task(box, "--scratch", "--wait-repo", needs)
-
-    for task, nvrs in ((builds, [first["nvr"]]), (latest, [])):
-        box.closed(task)
-        waited = box.child(task, "waitrepo")
-        assert (waited["label"], waited["request"][2]) == ("waitrepo", nvrs)
-    assert box.admin.getTaskInfo(builds)["priority"] == koji.PRIO_DEFAULT + 5
-
-
-def test_a_package_is_taken_as_it_was_uploaded_where_the_asker_may_say_so(
-    box: Sandbox, repository: int, srpms: Path
-) -> None:
-    source = str(samples.noarch(srpms, "as-it-is"))
-    as_it_is = build_task(box, "--scratch", "--no-rebuild-srpm", source)
-    anew = build_task(box, "--scratch", "--rebuild-srpm", source)
-    box.closed(as_it_is)
-    box.closed(anew)
-    assert [row["label"] for row in box.admin.getTaskChildren(as_it_is)] == ["noarch"]
-    assert [row["label"] for row in box.admin.getTaskChildren(anew)] == ["srpm", "noarch"]
-
-
 def test_a_repository_of_the_askers_choice_and_no_tagging(box: Sandbox, two_arches: int, srpms: Path) -> None:
+    """The tag takes packages as they were uploaded, so there is no subtask but the one of the arch."""
     content.add_packages(box.admin, content.DEST_TAG, ["chosen"])
     source = str(samples.noarch(srpms, "chosen"))
     task = build_task(box, "--repo-id", str(two_arches), "--skip-tag", source, target=TARGET)
@@ -140,8 +116,7 @@ def test_a_repository_of_the_askers_choice_and_no_tagging(box: Sandbox, two_arch
     build = build_of(box, task)
 
     assert box.admin.listTags(build=build["id"]) == []
-    labels = [row["label"] for row in box.admin.getTaskChildren(task)]
-    assert labels == ["srpm", "noarch"]
+    assert [row["label"] for row in box.admin.getTaskChildren(task)] == ["noarch"]
     root = box.admin.listBuildroots(taskID=box.child(task, "buildArch")["id"])[0]
     assert root["repo_id"] == two_arches
     assert "Repo/Target mismatch" in str(box.failed(wrong))
@@ -156,8 +131,9 @@ cat told"""
     text = samples.spec(
         "told", head=["BuildArch: noarch"], build=checks, install=install, files="%files\n/opt/told"
     )  # fmt: skip
-    task = build_task(box, "--scratch", str(srpm(srpms, "told", text)), target=TARGET)
+    task = build_task(box, "--scratch", "--rebuild-srpm", str(srpm(srpms, "told", text)), target=TARGET)
     box.closed(task)
+    assert [row["label"] for row in box.admin.getTaskChildren(task)] == ["srpm", "noarch"]
 
     row = arch_tasks(box, task)["noarch"]
     assert row["arch"] == ARCH  # not the other one, which nobody here could build on

@@ -10,7 +10,7 @@ import pytest
 from kojid.sandbox import content
 from kojid.sandbox.distro.sources import samples
 from tests.support.mailserver import MailServer
-from tests.support.sandbox import Sandbox, wait_for
+from tests.support.sandbox import Daemon, Sandbox, wait_for
 
 pytestmark = [pytest.mark.root, pytest.mark.e2e]
 
@@ -60,3 +60,19 @@ def test_tagging_is_told_by_mail(box: Sandbox, repository: int, srpms: Path, mai
     box.koji("tag-build", "--wait", "shelf", nvr)
     mail = wait_for(lambda: mails.about(f"{nvr} successfully tagged into shelf by admin"), 60)[0]
     assert mail["X-Koji-NVR"] == nvr
+
+
+def test_mail_that_can_not_be_sent_is_told_as_what_it_is(box: Sandbox, builder: Daemon, repository: int) -> None:
+    """Whom nobody can write to is the asker's fault; a mail server that is not there is named."""
+    build = box.admin.getBuild(box.admin.listTagged(content.BOOTSTRAP)[0]["nvr"])
+    mute = box.daemon("mute", smtphost="127.0.0.1:1").start()
+    arguments = {
+        "buildNotification": [build, None, "http://localhost/koji"],
+        "tagNotification": [True, content.BOOTSTRAP, None, build["id"], "admin"],
+    }
+    nobody = [box.task(method, ["jürgen@example.com"], *rest) for method, rest in arguments.items()]
+    unsent = [box.task(method, ["a@example.com"], *rest, channel=mute.host) for method, rest in arguments.items()]
+    for task in nobody:
+        assert "No mail can be sent to: jürgen@example.com" in str(box.failed(task))
+    for task in unsent:
+        assert "Mail could not be sent through 127.0.0.1:1" in str(box.failed(task))

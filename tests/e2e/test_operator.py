@@ -227,7 +227,7 @@ def test_slow_and_hostile_clients_delay_no_heartbeat_and_keep_nobody_out(builder
             wait_for(lambda: slow.recv(1) == b"", 12)  # dropped, without an answer
     wait_for(lambda: heartbeats(hub)[-1] > begun + 5)
     beats = [moment for moment in heartbeats(hub) if moment >= begun - 1.5]
-    assert max(later - earlier for earlier, later in zip(beats, beats[1:])) < 2.0
+    assert max(later - earlier for earlier, later in zip(beats, beats[1:])) < 3.0  # a client is given 5 s
     assert builder.process is not None
     assert len(os.listdir(f"/proc/{builder.process.pid}/fd")) < 40
 
@@ -311,8 +311,9 @@ def garbage(builder: Builder) -> tuple[Path, Path]:
 
 
 def test_a_clean_up_is_told_beforehand_and_done_at_once(builder: Builder) -> None:
-    with_daemon = builder
-    stray, dead = garbage(with_daemon)
+    cycles = len(builder.lines("Sleeping for"))
+    wait_for(lambda: len(builder.lines("Sleeping for")) > cycles + 2)  # it has looked for strays by itself
+    stray, dead = garbage(builder)
     listed = operator.run(builder.conf, "clean", "--dry-run")
     assert listed.returncode == 0, listed.stderr
     assert re.search(r"would go: stray buildroot tag-5-7, 3\.\d MiB: nobody uses it", listed.stdout)
@@ -344,6 +345,18 @@ def test_without_a_daemon_it_is_done_by_the_ledger_and_spares_what_living_tasks_
     assert not stray.exists()
     assert not dead.exists()
     assert mine.exists()
+
+
+def test_a_host_can_be_drained_while_no_daemon_runs(builder: Builder) -> None:
+    builder.kill()
+    done = operator.run(builder.conf, "drain", "--wait", "--reason", "on holiday")
+    assert (done.returncode, "the next one will know" in done.stdout) == (0, True)
+    assert operator.picture(builder.conf)["drained"]["reason"] == "on holiday"
+    builder.start("--force-lock")
+    wait_for(lambda: not ready(builder))
+    assert operator.run(builder.conf, "undrain").returncode == 0
+    wait_for(lambda: ready(builder))
+    assert "was not drained" in operator.run(builder.conf, "undrain").stdout
 
 
 @pytest.mark.parametrize("name", ["status", "logs", "drain", "undrain", "clean", "top"])

@@ -115,6 +115,18 @@ def test_an_image_parent_of_a_plugin_has_its_subtasks_and_their_results(
     assert scratch.read_text() == "image\n"
 
 
+def test_an_image_build_of_a_plugin_is_complete_and_tagged(shop: Sandbox, plugged: Daemon, repo: int) -> None:
+    content.add_packages(shop.admin, content.DEST_TAG, ["whole"])
+    opts = {"command": "mkdir -p /builddir/output; echo image > /builddir/output/whole-1-1.qcow2"}
+    shop.closed(shop.task("styledImage", "whole", "1", [ARCH], content.TARGET, opts))
+    [build] = shop.admin.listTagged(content.DEST_TAG, package="whole", type="image")
+    assert build["nvr"] == "whole-1-1"
+    [archive] = shop.admin.listArchives(build["build_id"], type="image")
+    assert (archive["filename"], archive["arch"]) == ("whole-1-1.qcow2", ARCH)
+    assert {"bash", "make"} <= {row["name"] for row in shop.admin.listRPMs(imageID=archive["id"])}
+    assert (shop.build_dir(shop.admin.getBuild("whole-1-1")) / "images" / "whole-1-1.qcow2").read_text() == "image\n"
+
+
 def test_an_image_build_that_fails_is_a_failed_build_on_the_hub(shop: Sandbox, plugged: Daemon, repo: int) -> None:
     content.add_packages(shop.admin, content.DEST_TAG, ["thing"])
     task = shop.task("styledImage", "thing", "1", [ARCH], content.TARGET, {"command": "exit 5"})

@@ -6,6 +6,7 @@ builder reads; `victim` is built with it installed, and plants more where its re
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 from typing import Iterator
 
@@ -21,6 +22,7 @@ from tests.support.sandbox import Daemon, Sandbox, open_directory
 pytestmark = [pytest.mark.root, pytest.mark.e2e]
 
 SECRET = "none-of-the-hub's-business"
+PASSWORD = "pass-of-a-url"
 MACRO = "{{ cycler.__init__.__globals__.os.system('touch %s') }} {%% for x in y %%} {# note #} {{{deep}}}"
 # Run by the package manager as root of the chroot; each line is on its own, some are not possible everywhere.
 PLANT = """\
@@ -80,7 +82,7 @@ def proof(shop: Sandbox) -> Path:
 
 @pytest.fixture(scope="module")
 def daemon(shop: Sandbox) -> Daemon:
-    return shop.daemon(BUILDER).start()
+    return shop.daemon(BUILDER, allowed_scms="127.0.0.1*:/*:no:", allow_password_in_scm_url=True).start()
 
 
 @pytest.fixture(scope="module")
@@ -138,3 +140,24 @@ def test_templates_in_a_tags_extra_values_reach_rpm_as_text(shop: Sandbox, victi
     assert f"the macro is: {hostile}" in log
     assert "{ { cycler" in log.partition("the variable is: ")[2]
     assert not proof.exists()
+
+
+def test_a_password_in_a_url_is_in_no_log_fault_or_status(shop: Sandbox, daemon: Daemon) -> None:
+    repo = shop.admin.getRepo(content.BUILD_TAG) or {"id": shop.regenerate()}
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and nobody listens
+        url = f"git+http://me:{PASSWORD}@127.0.0.1:{nobody.getsockname()[1]}/a.git#HEAD"
+        options = {"repo_id": repo["id"]}
+        task = int(
+            shop.admin.makeTask("buildSRPMFromSCM", [url, content.BUILD_TAG, options], arch=content.machine_arch())
+        )
+        fault = shop.failed(task)
+    assert PASSWORD not in str(fault)
+    assert "checkout.log" in shop.admin.listTaskOutput(task)
+    written = [
+        path
+        for path in [*uploaded(shop, task).iterdir(), *daemon.dir.rglob("*")]
+        if path.is_file() and not path.is_symlink()
+    ]
+    assert {"checkout.log", "status.json", f"{task}.log", "console.log"} <= {path.name for path in written}
+    assert [path for path in written if PASSWORD.encode() in path.read_bytes()] == []

@@ -56,13 +56,7 @@ def template(kind: str) -> Dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def wrapping(box: Sandbox, builder: Daemon, repository: int) -> None:
-    """The builder serves the channel of wrapper packages, too."""
-    box.admin.addHostToChannel(builder.host, "maven")
-
-
-@pytest.fixture(scope="module")
-def archives(box: Sandbox, wrapping: None) -> Dict[str, str]:
+def archives(box: Sandbox, repository: int) -> Dict[str, str]:
     """One imported build of each type: kind to name-version-release."""
     directory = box.layout.dir / "archives"
     directory.mkdir()
@@ -159,7 +153,7 @@ def test_a_template_that_is_wrong_is_the_packages_fault(
     assert {koji.BR_STATES[root["state"]] for root in roots} == {"EXPIRED"}
 
 
-def test_a_build_without_archives_is_the_askers_fault(box: Sandbox, wrapping: None, gitshop: GitShop) -> None:
+def test_a_build_without_archives_is_the_askers_fault(box: Sandbox, repository: int, gitshop: GitShop) -> None:
     nvr = box.admin.createEmptyBuild("hollow", "1", "1", None) and "hollow-1-1"
     task = box.admin.wrapperRPM(nvr, "git://127.0.0.1:1/shop/none#HEAD", content.TARGET)
     assert "unsupported build type" in str(box.failed(task))

@@ -36,10 +36,10 @@ class Place:
         made.commit({**FILES, **files})
         return made
 
-    def check_out(self, url: str, *, common: bool = False, **settings: Any) -> SCM:
+    def check_out(self, url: str, *, common: bool = False, allow_password: bool = False, **settings: Any) -> SCM:
         """Check out what a URL names."""
         kind: Type[SCM] = type("Configured", (SCM,), {"options": options(**settings)})
-        scm = kind(url)
+        scm = kind(url, allow_password)
         scm.use_common = common
         scm.checkout(str(self.scmdir), self.session, "tasks/5/5", str(self.log))
         return scm

@@ -207,9 +207,14 @@ class _GitHttp(_Quiet):
     def _batch(self, request: Dict[str, Any]) -> None:
         repository = self.path[: -len("/info/lfs/objects/batch")]
         here = f"http://{self.headers['Host']}{repository}/lfs/objects"
-        objects = [
-            {**wanted, "actions": {"download": {"href": f"{here}/{wanted['oid']}"}}} for wanted in request["objects"]
-        ]
+        stored = self.base / repository.lstrip("/") / "lfs" / "objects"
+        objects = []
+        for wanted in request["objects"]:
+            if (stored / wanted["oid"]).is_file():
+                told: Dict[str, Any] = {"actions": {"download": {"href": f"{here}/{wanted['oid']}"}}}
+            else:
+                told = {"error": {"code": 404, "message": "there is no such object"}}
+            objects.append({**wanted, **told})
         answer = json.dumps({"transfer": "basic", "objects": objects}).encode()
         self.answer(200, answer, "application/vnd.git-lfs+json")
 

@@ -53,12 +53,14 @@ class StyledArchTask(BaseBuildTask):
             for name in files:
                 self.uploadFile(os.path.join(top, name), remoteName=name)
                 uploaded.append(name)
+        installed = broot.getPackageList()
         again = BuildRoot(self.session, self.options, broot.id)
         broot.expire()
         return {
             "files": sorted(uploaded),
             "logs": sorted(broot.logs),
-            "packages": len(broot.getPackageList()),
+            "packages": len(installed),
+            "rpms": installed,
             "same": (again.name, again.rootdir()) == (broot.name, broot.rootdir()),
             "upload": broot.getUploadPath(),
         }
@@ -92,7 +94,14 @@ class StyledImageTask(BuildImageTask):
             if build:
                 self.session.host.failBuild(self.id, build["id"])
             raise
-        made = {arch: dict(results[task], task_id=task, arch=arch, logs=[]) for arch, task in tasks.items()}
+        made = {}
+        for arch, task in tasks.items():
+            result = results[task]
+            made[arch] = dict(result, task_id=task, arch=arch, name=name, version=version, release="1", rpmlist=result["rpms"])
         if opts.get("scratch"):
             self.session.host.moveImageBuildToScratch(self.id, made)
+        else:
+            self.session.host.completeImageBuild(self.id, build["id"], made)
+            arguments = [info["dest_tag"], build["id"], False, None, True]
+            self.wait(self.session.host.subtask(method="tagBuild", arglist=arguments, label="tag", parent=self.id, arch="noarch"))
         return {arch: result["files"] for arch, result in made.items()}

@@ -67,7 +67,7 @@ def secret(tmp_path: Path) -> Path:
 def broot(make: Callable[..., BuildRoot], mock: FakeMock, secret: Path) -> BuildRoot:
     mock.does(PLANT.format(secret=str(secret)))
     made = make()
-    made.build("/x.src.rpm", "noarch")
+    made.mock(["--rebuild", "/x.src.rpm"])
     return made
 
 

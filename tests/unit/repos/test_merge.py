@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import functools
+import http.server
 import shutil
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any, Callable
 
@@ -84,6 +87,32 @@ def test_the_repos_own_version_of_a_package_wins(tmp_path: Path, local: Target) 
 def test_without_any_for_this_arch_origins_are_noted_all_the_same(tmp_path: Path, local: Target) -> None:
     repodata = merge.merge(local, External("koji", ()), log=tmp_path / "mergerepos.log", timeout=60.0)
     assert list(origins(repodata)) == ["alpha-1-1.noarch"]
+
+
+def test_a_proxy_of_the_daemon_is_used(
+    tmp_path: Path, local: Target, rpms: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = Path(outside(tmp_path, rpms[1])[len("file://") :])
+
+    class Proxy(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.path = self.path[len("http://far.example") :]
+            super().do_GET()
+
+        def log_message(self, *_args: Any) -> None:
+            pass
+
+    serve = functools.partial(Proxy, directory=str(directory))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), serve) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_address[1]}")
+        monkeypatch.setenv("no_proxy", "")
+        external = External("koji", ("http://far.example/",))
+        repodata = merge.merge(local, external, log=tmp_path / "mergerepos.log", timeout=60.0)
+        server.shutdown()
+        thread.join()
+    assert origins(repodata)["beta-1-1.noarch"] == "http://far.example/"
 
 
 def test_a_repo_that_is_not_there_fails_it(tmp_path: Path, local: Target) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
 import shutil
+import subprocess
 import threading
 from pathlib import Path
 from typing import Any, Iterator, List
@@ -14,6 +16,8 @@ import pytest
 
 from kojid.errors import BuildFailed, HostFault
 from kojid.sources.scm import SCM
+from kojid.sources.scmlog import LogFeed
+from tests.support.builder import wait_for
 from tests.support.scmplace import FILES, Place
 from tests.support.scmservers import (
     CvsRepository,
@@ -30,6 +34,15 @@ from tests.support.scmservers import (
 )
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root can work as somebody else")
+
+
+def commands() -> List[str]:
+    """The command lines of all processes."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+    return found
 
 
 def owners(directory: Path) -> List[int]:
@@ -79,6 +92,15 @@ def test_git_over_http(place: Place) -> None:
         scm = place.check_out(f"git+http://127.0.0.1:{port}/hello.git?sub#main")
     assert scm.sourcedir == f"{place.scmdir}/hello/sub"
     assert scm.get_source()["source"] == f"git+http://127.0.0.1:{port}/hello.git?sub#{commit}"
+
+
+def test_a_password_stays_neither_in_the_log_nor_in_the_checkout(place: Place) -> None:
+    place.git()
+    with git_http(place.base) as port:
+        scm = place.check_out(f"git+http://me:s3cret@127.0.0.1:{port}/hello.git#main", allow_password=True)
+    assert "s3cret" not in place.told
+    assert "s3cret" not in Path(scm.sourcedir, ".git", "config").read_text()
+    assert "s3cret" not in scm.get_source()["source"]
 
 
 def test_common_is_fetched_and_linked_to(place: Place) -> None:
@@ -214,23 +236,21 @@ def test_a_server_that_does_not_answer_is_given_up(place: Place) -> None:
 
 def test_the_log_grows_on_the_hub_meanwhile(place: Place) -> None:
     need("git")
+    failed: List[BaseException] = []
+
+    def check_out(url: str) -> None:
+        try:
+            place.check_out(url)
+        except BuildFailed as error:
+            failed.append(error)
+
     with silent_server() as port:
-        url = f"git://127.0.0.1:{port}/hello.git#main"
-        failed: List[BaseException] = []
-
-        def check_out() -> None:
-            try:
-                place.check_out(url, command_timeout=3)
-            except BuildFailed as error:
-                failed.append(error)
-
-        thread = threading.Thread(target=check_out)
+        thread = threading.Thread(target=check_out, args=[f"git://127.0.0.1:{port}/hello.git#main"])
         thread.start()
-        thread.join(2.2)
+        wait_for(lambda: b"$ git clone" in place.session.uploads.get("tasks/5/5/checkout.log", b""), 30)
         assert thread.is_alive()
-        assert b"$ git clone" in place.session.uploads["tasks/5/5/checkout.log"]
-        thread.join()
-        assert failed
+    thread.join(30)  # the end of the server has ended the clone
+    assert failed
 
 
 def test_a_module_that_is_a_link_is_none(place: Place) -> None:
@@ -292,14 +312,35 @@ def test_a_missing_program_is_the_hosts_fault(place: Place, monkeypatch: pytest.
         place.check_out("cvs://127.0.0.1/cvs?hello#HEAD")
 
 
-def test_a_full_disk_is_the_hosts_fault(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    programs = place.directory / "bin"
-    programs.mkdir()
-    (programs / "git").write_text("#!/bin/sh\necho 'fatal: write error: No space left on device' >&2\nexit 128\n")
-    (programs / "git").chmod(0o755)
-    monkeypatch.setattr("kojid.system.accounts._PATH", f"{programs}:{os.environ['PATH']}")
-    with pytest.raises(HostFault, match="No space left on device"):
-        place.check_out("git://127.0.0.1/hello.git#main")
+@needs_root
+def test_a_full_disk_is_the_hosts_fault(place: Place) -> None:
+    repository = place.git()
+    (repository.work / "large").write_bytes(os.urandom(3 * 1024 * 1024))
+    repository.commit_all()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m,mode=0755", "none", place.scmdir], check=False
+    ).returncode:
+        pytest.skip("needs to mount a file system")
+    try:
+        with git_daemon(place.base) as port, pytest.raises(HostFault, match="No space left on device"):
+            place.check_out(f"git://127.0.0.1:{port}/hello.git#main")
+    finally:
+        subprocess.run(["umount", place.scmdir], check=True)
+
+
+def test_a_task_that_is_stopped_leaves_at_once(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the hub is up to; and nothing of the command is left."""
+    need("git")
+
+    def stop(_feed: LogFeed) -> None:
+        if "clone" in place.told:
+            raise SystemExit(0)
+
+    monkeypatch.setattr(LogFeed, "tick", stop)
+    monkeypatch.setattr(LogFeed, "finish", lambda _feed: pytest.fail("waits for the hub"))
+    with silent_server() as port, pytest.raises(SystemExit):
+        place.check_out(f"git://127.0.0.1:{port}/hello.git#main")
+    assert not any(f":{port}/hello.git" in words for words in commands())
 
 
 def test_nothing_checked_out_has_no_source() -> None:

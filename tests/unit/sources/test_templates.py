@@ -81,11 +81,17 @@ $len([fd for fd in os.listdir('/proc/self/fd') if int(fd) > 3])
 
 @needs_root
 def test_a_template_has_no_network_where_there_are_namespaces(directory: int) -> None:
-    if os.readlink("/proc/self/ns/net") == render("#import os\n$os.readlink('/proc/self/ns/net')", directory):
+    template = """\
+#import os
+$os.readlink('/proc/self/ns/net')
+#silent names = [line.split(':')[0].strip() for line in open('/proc/self/net/dev').readlines()[2:]]
+$str.join(',', names)
+$len(open('/proc/self/net/route').readlines())
+"""
+    namespace, interfaces, routes = render(template, directory).split()
+    if namespace == os.readlink("/proc/self/ns/net"):
         pytest.skip("this container keeps root from making a network namespace")
-    template = "#import socket\n#silent socket.create_connection(('127.0.0.1', 9), 1)\n"
-    with pytest.raises(koji.BuildError, match="unreachable"):
-        render(template, directory)
+    assert interfaces == "lo" and int(routes) <= 1  # the heading, and not even a route through lo
 
 
 @pytest.mark.parametrize(

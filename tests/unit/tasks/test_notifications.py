@@ -230,6 +230,14 @@ class TestOfABuild:
         second = mailbox.envelopes.pop().content.decode()
         assert "http://hub/kojifiles/vol/slow/packages/hello/1.0/230/x86_64/hello-1.0-230.x86_64.rpm" in second
 
+    def test_a_build_that_was_imported_has_no_tasks_to_tell_of(self, mailing: Any, mailbox: Mailbox) -> None:
+        hub = Hub()
+        notify(hub, mailing, {**BUILD, "task_id": None})
+        assert hub.names == ["getChangelogEntries"]
+        assert [line for line in mailbox.body if "Info: " in line] == [
+            "Build Info: http://hub/koji/buildinfo?buildID=26"
+        ]
+
     def test_a_build_without_target_says_so(self, mailing: Any, mailbox: Mailbox) -> None:
         params = [PEOPLE, BUILD, None, "http://hub/koji"]
         make_handler(BuildNotificationTask, "buildNotification", params, Hub(), mailing, 413).run()

@@ -14,7 +14,7 @@ import pytest
 from kojid.sources.scm import SCM
 from kojid.tasks import srpmfromscm
 from kojid.tasks.srpmfromscm import BuildSRPMFromSCMTask
-from tests.support.faketask import HOST, REPO, TAG, FakeBuildRoot, ScriptedSession, make_handler
+from tests.support.faketask import HOST, REPO, TAG, FakeBuildRoot, ScriptedSession, make_handler, sequence
 
 URL = "git://host/rpms/hello.git#main"
 SOURCE = {"url": URL, "source": "git://host/rpms/hello.git#0123456789"}
@@ -87,6 +87,16 @@ def test_a_checkout_becomes_a_source_package(options: Any, made: Type[Broot]) ->
     checkout = f"{broot.rootdir()}/chroot_tmpdir/scmroot/hello"
     assert broot.calls == [("init",), ("build_srpm", f"{checkout}/hello.spec", checkout, None)]
     assert broot.expired == 1
+
+
+def test_the_hub_is_asked_as_recorded(options: Any) -> None:
+    """A real builder asked for the channel, too; here only a policy needs that."""
+    session = hub(getChannel={"id": 9, "name": "default"}, evalPolicy="allow none")
+    options.allowed_scms_use_policy = True
+    run(session, options)
+    recorded = sequence("buildSRPMFromSCM")[1:]
+    expected = recorded[: recorded.index("getBuildConfig") + 1]
+    assert [name for name in session.names if name != "evalPolicy"] == expected
 
 
 def test_the_source_command_is_the_configurations(options: Any, made: Type[Broot]) -> None:

@@ -160,15 +160,15 @@ def import_archive(
     add(ctx, filing.uploaded(ctx, filepath), build, type, typeInfo)
 
 
-def add(ctx: Context, path: Path, build: Row, btype: str, details: Mapping[str, Any]) -> None:
-    """Record a file as an archive of a build and put it into its place; errors as for `import_archive`."""
+def add(ctx: Context, path: Path, build: Row, btype: str, details: Mapping[str, Any]) -> int:
+    """Record a file as an archive of a build and put it into its place; returns its id, errors as `import_archive`."""
     kind = archivetypes.of_file(path.name)
     if btype not in builds.get_build_type(ctx, build["id"], strict=True):  # type: ignore[operator]
         raise koji.ImportError(f"Build does not have type {btype}")
     known = _DETAILS[btype](details)
     target = Path(ctx.settings.topdir, _PLACES[btype](build, {**known, "filename": path.name}).lstrip("/"))
     content = path.read_bytes()
-    ctx.db.insert(
+    archive_id = ctx.db.insert(
         "archiveinfo",
         build_id=build["id"],
         btype=btype,
@@ -180,6 +180,7 @@ def add(ctx: Context, path: Path, build: Row, btype: str, details: Mapping[str, 
         details=json.dumps(known),
     )
     filing.move([(path, target)])
+    return archive_id
 
 
 def _maven(info: Mapping[str, Any]) -> Dict[str, Any]:

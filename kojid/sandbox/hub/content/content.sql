@@ -358,6 +358,13 @@ CREATE TABLE IF NOT EXISTS archiveinfo (
 );
 CREATE INDEX IF NOT EXISTS archive_by_build ON archiveinfo (build_id);
 
+-- What is installed in an image.
+CREATE TABLE IF NOT EXISTS archive_rpm_components (
+    archive_id INTEGER NOT NULL REFERENCES archiveinfo (id),
+    rpm_id INTEGER NOT NULL REFERENCES rpminfo (id),
+    PRIMARY KEY (archive_id, rpm_id)
+);
+
 -- Draft builds that have become regular ones.
 CREATE TABLE IF NOT EXISTS build_promotions (
     build_id INTEGER PRIMARY KEY REFERENCES build (id),

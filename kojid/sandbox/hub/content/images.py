@@ -1,16 +1,24 @@
-"""Image builds as far as this hub takes them: they begin and may fail, and scratch ones are put aside (contract 6.9).
-
-Nothing lists the packages of an image yet: `host.completeImageBuild` is no method here.
-"""
+"""Image builds: they begin, their files are taken in, and scratch ones are put aside (contract 6.9)."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping
+from typing import Any, Dict, Iterator, Mapping, Optional
 
 import koji
 
-from kojid.sandbox.hub.content import buildlists, buildstates, filing, names
+from kojid.sandbox.hub.content import (
+    archives,
+    buildlists,
+    builds,
+    buildstates,
+    filing,
+    names,
+    notifications,
+    rpms,
+    wrappers,
+)
+from kojid.sandbox.hub.database import Row
 from kojid.sandbox.hub.kernel import Context, export
 
 States = koji.BUILD_STATES
@@ -40,6 +48,63 @@ def init_image_build(ctx: Context, task_id: int, build_info: Mapping[str, Any]) 
     data["id"] = buildstates.new_build(ctx, data)
     buildstates.add_type(ctx, data["id"], "image")
     return data
+
+
+@export("host.completeImageBuild")
+def complete_image_build(
+    ctx: Context, task_id: int, build_id: int, results: Mapping[str, Mapping[str, Any]]
+) -> Optional[Row]:
+    """Take in what a host's image build has made.
+
+    Args:
+        ctx: the call.
+        task_id: the task.
+        build_id: its build, under way.
+        results: by anything: task_id, arch, files and rpmlist, and rpmresults where the image was wrapped; a result
+            without task_id is one of a subtask that failed. All logs of a subtask are taken.
+
+    Returns:
+        The build, complete.
+
+    Raises:
+        koji.ActionNotAllowed: the task is not open on the calling host.
+        koji.GenericError: a file is missing or of no known kind, or an rpm of an image is unknown; the build is not
+            under way, another task's, or none of images.
+    """
+    ctx.owned_task(task_id)
+    build = builds.need_build(ctx, build_id)
+    if build["task_id"] != task_id:
+        raise koji.GenericError(f"build {build_id} is not of task {task_id}")
+    build = buildstates.end(ctx, build_id, "COMPLETE")
+    family = filing.of_task(ctx, task_id)
+    for result in results.values():
+        if "task_id" in result:
+            _take_in(ctx, build, result, family)
+            if "rpmresults" in result:
+                wrapped = result["rpmresults"]
+                filing.move(wrappers.taken_in(ctx, wrapped["task_id"], build, wrapped))
+    notifications.about_build(ctx, task_id, build)
+    return build
+
+
+def _take_in(ctx: Context, build: Row, result: Mapping[str, Any], family: Any) -> None:
+    below = ctx.settings.pathinfo.taskrelpath(result["task_id"])
+    components = {_component(ctx, rpm) for rpm in result["rpmlist"]}
+    for name in result["files"]:
+        archive = archives.add(ctx, filing.uploaded(ctx, f"{below}/{name}", family), build, "image", result)
+        for rpm_id in sorted(components):
+            ctx.db.insert("archive_rpm_components", archive_id=archive, rpm_id=rpm_id)
+    logs = Path(builds.directory(ctx, build), "data", "logs", "image")
+    for path in sorted(Path(ctx.settings.pathinfo.work(), below).glob("*.log")):
+        place = logs / result["arch"] if (logs / path.name).exists() else logs
+        filing.move([(filing.uploaded(ctx, f"{below}/{path.name}", family), place / path.name)])
+
+
+def _component(ctx: Context, rpm: Mapping[str, Any]) -> int:
+    found = rpms.external(ctx, rpm) if rpm.get("location") else rpms.get_rpm(ctx, rpm, strict=True)
+    if found["draft"]:
+        raise koji.GenericError(f"a draft can't be part of an image: {rpm['name']}")
+    return int(found["id"])
 
 
 @export("host.moveImageBuildToScratch")

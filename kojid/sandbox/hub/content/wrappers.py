@@ -75,10 +75,11 @@ def import_wrapper_rpms(ctx: Context, task_id: int, build_id: builds.BuildInfo, 
         )
     if rpms.list_rpms(ctx, buildID=build["id"]):
         raise koji.GenericError(f"wrapper rpms for {koji.buildLabel(build)} have already been imported")
-    filing.move(_taken_in(ctx, task_id, build, rpm_results))
+    filing.move(taken_in(ctx, task_id, build, rpm_results))
 
 
-def _taken_in(ctx: Context, task_id: int, build: Row, results: Mapping[str, Any]) -> List[filing.Move]:
+def taken_in(ctx: Context, task_id: int, build: Row, results: Mapping[str, Any]) -> List[filing.Move]:
+    """Record the wrapper packages of a task as a build's; where their files and logs go."""
     home = ctx.settings.pathinfo.taskrelpath(task_id)
     moves: List[filing.Move] = []
     for name in [results["srpm"], *results["rpms"]]:
