@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import glob
+import io
 import logging
 import os
 from typing import IO, Any, BinaryIO, Dict, List, Optional, Sequence, Set
 
 import koji
 
-from kojid.buildroot import failures, identity, mock, mockconfig, packages, results, sourcepackage
+from kojid.buildroot import failures, identity, maven, mock, mockconfig, packages, results, sourcepackage
 from kojid.buildroot.chrootfiles import make_directory, open_directory
 from kojid.buildroot.logfile import BLOCK
 from kojid.buildroot.logs import PATIENCE, LogStreamer, Watch
@@ -22,11 +24,13 @@ from kojid.buildroot.repocontent import RepoContent
 from kojid.errors import HostFault
 from kojid.hub.client import HubSession
 from kojid.hub.upload import Uploader
-from kojid.system.files import open_beneath
+from kojid.redaction import redact
+from kojid.system import phases
+from kojid.system.files import open_beneath, open_for_upload
 from kojid.system.process import ExitStatus
 
 
-class BuildRoot:
+class BuildRoot(maven.MavenCalls):
     """A chroot made by mock, and its record on the hub.
 
     `BuildRoot(session, options, tag, arch, task_id, repo_id=…, …)` makes a new one on the hub and writes its mock
@@ -109,11 +113,11 @@ class BuildRoot:
         request = mockconfig.Request(
             self.name, self.id, self.repoid, self.tag_name, self.config["extra"], self.br_arch, self.target_arch,
             self.install_group, self.setup_dns, self.bind_opts, self.maven_opts, self.maven_envs,
-            self.internal_dev_setup,
+            self.internal_dev_setup, self.task_id,
         )  # fmt: skip
         text = mockconfig.generate(request, self.options)
-        path = mockconfig.write(self.options.mock_config_dir, self.name, text)
-        self.single_log(str(path), name="mock_config.log")
+        mockconfig.write(self.options.mock_config_dir, self.name, text)
+        self._send_log(io.BytesIO(redact(text).encode("utf-8")), "mock_config.log")
 
     # Where it is
 
@@ -155,12 +159,17 @@ class BuildRoot:
             raise ValueError(f"{path!r} is not within the buildroot {root!r}")
         return os.path.normpath(f"/{relative}")
 
+    def get_repo_dir(self) -> str:
+        """Where its repo lies below the volume's top, with a slash before it."""
+        return str(koji.PathInfo(topdir="").repo(self.repoid, self.tag_name))
+
     def getUploadPath(self) -> str:  # noqa: N802 - plugins call it so
         """The task's directory on the hub, relative to the hub's work directory."""
         return str(koji.pathinfo.taskrelpath(self.task_id))
 
     # What is done with it
 
+    @phases.during("init")
     def init(self) -> None:
         """Have mock make the root, and tell the hub what is in it (contract 7.4, 7.7).
 
@@ -191,6 +200,7 @@ class BuildRoot:
         streamer.finish(max(PATIENCE, float(self.options.max_retries * self.options.retry_interval)))
         return status.raw
 
+    @phases.during("rebuild")
     def build(self, srpm: str, arch: Optional[str] = None) -> None:
         """Build a source package.
 
@@ -215,13 +225,25 @@ class BuildRoot:
                 raise
             self.logger.warning("The packages of %s can't be recorded: %s", self.name, error)
 
+    @phases.during("source package")
     def build_srpm(self, specfile: str, sourcedir: str, source_cmd: Optional[Sequence[str]]) -> None:
         """Make a source package from a checkout in the chroot; see `sourcepackage.build`."""
         sourcepackage.build(self, specfile, sourcedir, source_cmd)
 
+    @phases.during("source package")
     def rebuild_srpm(self, srpm: str) -> None:
         """Make a source package anew from one in the chroot; see `sourcepackage.rebuild`."""
         sourcepackage.rebuild(self, srpm)
+
+    def install(self, names: Sequence[str]) -> None:
+        """Install packages and tell the hub; the buildroot has to be BUILDING (contract 6.13, 7.7).
+
+        Raises:
+            koji.BuildrootError: see `mock.install`. BuildrootFailed, HostFault: see `failures`.
+        """
+        status = self.mock(mock.install(names))
+        self._record_packages(failed=status != 0)
+        self._check(failures.INSTALL, status)
 
     def expire(self) -> None:
         """Tell the hub that it will not be used any more; only the first time counts."""
@@ -246,6 +268,10 @@ class BuildRoot:
         """Add to packages their ids on the hub; see `repocontent.RepoContent.map_internal`."""
         self.content.map_internal(rpmlist)
 
+    def repo_draft_rpms(self) -> List[Dict[str, Any]]:
+        """The draft packages of its tag as of its repo; none on hubs that know no drafts."""
+        return self.content.draft_rpms()
+
     def results(self) -> results.Results:
         """What is in the result directory; links, devices and the like count as unexpected.
 
@@ -261,10 +287,10 @@ class BuildRoot:
         """Open a file of the result directory, following no link.
 
         Raises:
-            UnsafeFile: it is no regular file. OSError: there is none, or it can't be read.
+            UnsafeFile: it is no regular file, or has a second name. OSError: there is none, or it can't be read.
         """
         with open_directory(self.resultdir()) as directory:
-            return open_beneath(directory, name)
+            return open_beneath(directory, name, alone=True)
 
     # Its logs
 
@@ -291,6 +317,15 @@ class BuildRoot:
             watches.append(Watch(self.workdir, "", mock.OUTPUT_LOG))
         return watches
 
+    def follow_log(self, path: str) -> None:
+        """Have a file of the chroot streamed like the logs of mock, from the next mock call on.
+
+        Args:
+            path: as it is called inside, without ".."; the file need not exist. No link is followed to it.
+        """
+        directory, name = os.path.split(path.lstrip("/"))
+        self._streamer.watch([Watch(self.rootdir(), directory, glob.escape(name))])
+
     def incremental_log(self, fname: str, fd: IO[bytes]) -> None:
         """Send what an open file holds from its position on, under the same offset.
 
@@ -308,11 +343,14 @@ class BuildRoot:
         """Send a whole file.
 
         Args:
-            localfile: its path; its directory is trusted.
+            localfile: its path; no link of the chroot is followed.
             name: name on the hub; that of the file when not given.
         """
-        name = name or os.path.basename(localfile)
-        self._uploader.file(localfile, name)
+        with open_for_upload(localfile, self.options.mockdir, self.options.workdir) as opened:
+            self._send_log(opened, name or os.path.basename(localfile))
+
+    def _send_log(self, log: BinaryIO, name: str) -> None:
+        self._uploader.file(log, name)
         self.logs.add(name)
 
     def open_log(self, name: str) -> BinaryIO:

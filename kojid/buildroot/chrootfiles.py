@@ -7,10 +7,13 @@ directory descriptor with O_NOFOLLOW (design, decision 9; contract 11, item 18).
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 from typing import Iterator
 
 _STEP = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
@@ -51,6 +54,26 @@ def make_directory(base: str, relative: str, mode: int = 0o755) -> None:
             current = following
     finally:
         os.close(current)
+
+
+def write_file(base: str, relative: str, data: bytes, mode: int = 0o644) -> None:
+    """Write a file below a trusted directory, parents included, in place of a regular file that is there.
+
+    Raises:
+        OSError: a link, a directory or anything else but a regular file is in the way, or it can't be written.
+    """
+    directory, _, name = relative.rpartition("/")
+    make_directory(base, directory)
+    with open_directory(base, directory) as descriptor:
+        with contextlib.suppress(FileNotFoundError):
+            if not stat.S_ISREG(os.stat(name, dir_fd=descriptor, follow_symlinks=False).st_mode):
+                raise FileExistsError(errno.EEXIST, "something that is no regular file is in the way", relative)
+            # Another name of the same file, or a writer that has it open, keeps what it has.
+            os.unlink(name, dir_fd=descriptor)
+        created = os.open(name, _NEW_FILE, mode, dir_fd=descriptor)
+    with open(created, "wb") as out:
+        os.fchmod(created, mode)
+        out.write(data)
 
 
 def _parts(relative: str) -> Iterator[str]:

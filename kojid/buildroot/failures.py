@@ -86,6 +86,7 @@ REBUILD = Step("error building package", BuildFailed, rpmbuild=True)
 BUILD_SRPM = Step("error building srpm", BuildFailed, rpmbuild=True, spec=True)
 REBUILD_SRPM = Step("error building srpm", BuildFailed, in_chroot=True)
 SOURCES = Step("error retrieving sources", BuildFailed, in_chroot=True)
+MAVEN = Step("error building Maven package", BuildrootFailed, in_chroot=True)
 INSTALL = Step("error installing packages", BuildrootFailed, logs=(OUTPUT_LOG, ROOT_LOG))
 
 

@@ -47,7 +47,7 @@ class WatchedLog:
             UnsafeFile: there is no regular file of that name any more.
             OSError: it can't be read. Also whatever `send` raises.
         """
-        with open_beneath(directory, self.filename) as log:
+        with open_beneath(directory, self.filename, alone=True) as log:
             status = os.fstat(log.fileno())
             self._recognise((status.st_dev, status.st_ino), status.st_size)
             self._hold(log)

@@ -12,6 +12,8 @@ import logging
 import os
 from typing import IO, Any, Callable, Iterator, List, Mapping, Optional, Sequence
 
+import koji
+
 from kojid.system.process import STDOUT, ExitStatus, command_line, credentials_of, run
 
 logger = logging.getLogger("koji.build.buildroot")
@@ -63,6 +65,18 @@ def buildsrpm(spec: str, sources: str) -> List[str]:
 def source_command(words: Sequence[str], directory: str) -> List[str]:
     """Run a command as the unprivileged build user in a directory of the chroot."""
     return ["--no-clean", "--unpriv", "--cwd", directory, "--chroot", "--", *words]
+
+
+def install(packages: Sequence[str]) -> List[str]:
+    """Install packages into the root.
+
+    Raises:
+        koji.BuildrootError: a name is none; one that looks like an option would be taken for one.
+    """
+    for name in packages:
+        if not isinstance(name, str) or not name or name.startswith("-"):
+            raise koji.BuildrootError(f"no package can be named {name!r}")
+    return ["--install", *packages]
 
 
 def in_chroot(*words: str) -> List[str]:

@@ -62,6 +62,7 @@ class Request:
     maven_opts: Optional[List[str]] = None
     maven_envs: Optional[Dict[str, str]] = None
     internal_dev_setup: Optional[bool] = None
+    task_id: Optional[int] = None
 
 
 def generate(request: Request, options: Any) -> str:
@@ -85,7 +86,12 @@ def generate(request: Request, options: Any) -> str:
         warnings.simplefilter("ignore", ResourceWarning)  # the library does not close /etc/hosts
         text: str = koji.genMockConfig(request.name, request.br_arch, managed=True, **inputs)
     # The library's header loses the name when Maven variables are given.
-    text = re.sub(r"(?m)^# Koji buildroot name: .*$", f"# Koji buildroot name: {request.name}", text, count=1)
+    head = f"# Koji buildroot name: {request.name}"
+    if request.task_id is not None:
+        head += (
+            f"\n# Koji task id: {int(request.task_id)}"  # `kojid logs` finds the logs of a task that has ended by it
+        )
+    text = re.sub(r"(?m)^# Koji buildroot name: .*$", head, text, count=1)
     check_plain(text)
     return text
 

@@ -64,13 +64,21 @@ def _drop_dangling(directory: int) -> None:
 
 
 def _format(root: str, relative: str) -> str:
-    """The database's format by its file, which must be a regular one: rpm would follow a link out of the chroot."""
+    """The database's format by its file.
+
+    Beside it lie indexes, journals and locks: all must be regular files, for rpm, which runs as root here, would follow
+    a link out of the chroot, and wait for the other end of a pipe.
+    """
     with open_directory(root, relative) as directory, os.scandir(directory) as entries:
-        regular = {entry.name: entry.is_file(follow_symlinks=False) for entry in entries}
+        regular = {
+            entry.name: entry.is_file(follow_symlinks=False)
+            for entry in entries
+            if not entry.is_dir(follow_symlinks=False) or entry.name in FORMATS
+        }
+    for name in sorted(name for name, is_regular in regular.items() if not is_regular):
+        raise koji.BuildrootError(f"the buildroot's rpm database /{relative}/{name} is no regular file")
     for name, kind in FORMATS.items():
         if name in regular:
-            if not regular[name]:
-                raise koji.BuildrootError(f"the buildroot's rpm database /{relative}/{name} is no regular file")
             return kind
     # Asked all the same, rpm would make an empty one.
     raise koji.BuildrootError(f"the buildroot's /{relative} holds no rpm database of a known format")

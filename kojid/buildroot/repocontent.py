@@ -10,6 +10,7 @@ import functools
 import gzip
 import json
 import logging
+import re
 import zlib
 from typing import Any, Callable, Dict, List, Optional, Tuple, TypeVar
 from xml.etree import ElementTree
@@ -24,6 +25,8 @@ logger = logging.getLogger("koji.build.buildroot")
 
 T = TypeVar("T")
 Members = Dict[str, Tuple[Optional[int], Optional[str]]]
+
+Origins = Dict[str, List[str]]
 
 _cache: Dict[Tuple[str, str, str], Any] = {}
 _REPOMD = "{http://linux.duke.edu/metadata/repo}"
@@ -65,15 +68,26 @@ class RepoContent:
         by_url = {repo["url"].replace("$arch", self._arch).rstrip("/"): repo for repo in repos}
         origins = self._once("origins", self._read_origins)
         for package in packages:
-            url = origins.get(nvra(package))
-            if not url:
+            urls = origins.get(nvra(package))
+            if not urls:
                 raise koji.BuildError(f"No origin for {nvra(package)}")
+            url = self._origin_of(package, urls)
             repo = by_url.get(url.rstrip("/"))
             if repo is not None:
                 package["external_repo"] = repo
                 package["location"] = repo["external_repo_id"]
             elif not self._is_local(url):
                 raise koji.BuildError(f"Unknown origin for {nvra(package)}: {url}")
+
+    def _origin_of(self, package: Package, urls: List[str]) -> str:
+        """The origin of a package; in the mode simple there can be several of one name, and its content tells which."""
+        own = [url for url in urls if self._is_local(url)]
+        others = [url for url in urls if url not in own]
+        if not own or not others:
+            return urls[0]
+        listed = self._once("rpmlist", self._read_members) or {}
+        known = listed.get(nvra(package), (None, None))[1]
+        return own[0] if known in (None, package.get("payloadhash")) else others[0]
 
     def map_internal(self, packages: List[Package]) -> None:
         """Add the hub's `id` to those packages that are the repo's own.
@@ -128,15 +142,20 @@ class RepoContent:
 
     def _read_drafts(self) -> Members:
         """Draft packages of the tag; of all others N-V-R.A is enough for a hub."""
+        return _members(self.draft_rpms())
+
+    def draft_rpms(self) -> List[Dict[str, Any]]:
+        """Draft packages of the tag as the hub lists them; none where it knows no drafts."""
         if not capabilities.of(self._session).knows_drafts:
-            return {}
+            return []
+        rpms: List[Dict[str, Any]]
         rpms, _ = self._session.listTaggedRPMS(
             tag=self._repo["tag_id"], event=self._repo["create_event"], latest=True, draft=True
         )
-        return _members(rpms)
+        return rpms
 
-    def _read_origins(self) -> Dict[str, str]:
-        """The origin of each package of the merged repo: N-V-R.A to URL."""
+    def _read_origins(self) -> Origins:
+        """The origins of each package of the merged repo: N-V-R.A to URLs."""
         try:
             repomd = fetch(self._options, f"{self._directory}/repodata/repomd.xml")
             location = _location(repomd, "origin")
@@ -144,7 +163,12 @@ class RepoContent:
             text = gzip.decompress(packed).decode("utf-8")
         except (ElementTree.ParseError, EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
             raise koji.GenericError(f"the origins of {self._directory} can't be read: {error}") from error
-        return dict(_origin(line) for line in text.splitlines() if len(line.split(None, 2)) > 1)
+        origins: Origins = {}
+        for line in text.splitlines():
+            fields = line.split(None, 2)
+            if len(fields) > 1:
+                origins.setdefault(_without_epoch(fields[0]), []).append(fields[1])
+        return origins
 
 
 def _members(rpms: List[Dict[str, Any]]) -> Members:
@@ -183,7 +207,6 @@ def _without_entities(content: bytes) -> ElementTree.Element:
     return ElementTree.fromstring(content)  # noqa: S314 - what makes it unsafe has been refused
 
 
-def _origin(line: str) -> Tuple[str, str]:
-    """A line of the origins file: [e:]N-V-R.A, the URL, and possibly more."""
-    package, url = line.split(None, 2)[:2]
-    return nvra(koji.parse_NVRA(package)), url
+def _without_epoch(package: str) -> str:
+    """N-V-R.A of [e:]N-V-R.A."""
+    return re.sub(r"^\d+:", "", package)

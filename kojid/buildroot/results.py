@@ -17,7 +17,8 @@ class Results:
         srpms: source packages.
         rpms: binary packages.
         logs: logs; they have been streamed already.
-        unexpected: anything else: other files, links, directories, devices. None of it is to be used.
+        unexpected: anything else: other files, links, files with a second name, directories, devices. None of it is
+            to be used.
     """
 
     srpms: List[str] = field(default_factory=list)
@@ -55,6 +56,11 @@ def collect(directory: str) -> Results:
     """
     results = Results()
     with open_directory(directory) as descriptor, os.scandir(descriptor) as entries:
-        for name, regular in sorted((entry.name, entry.is_file(follow_symlinks=False)) for entry in entries):
+        for name, regular in sorted((entry.name, _is_own(entry)) for entry in entries):
             results.place(name, regular)
     return results
+
+
+def _is_own(entry: os.DirEntry[str]) -> bool:
+    """Whether this is a regular file that has no other name anywhere, as all that mock writes."""
+    return entry.is_file(follow_symlinks=False) and entry.stat(follow_symlinks=False).st_nlink == 1

@@ -11,7 +11,8 @@ import koji
 
 from kojid.buildroot import failures, mock
 from kojid.buildroot.chrootfiles import open_directory
-from kojid.system.files import copy_beneath, list_beneath
+from kojid.system.directories import is_directory_beneath
+from kojid.system.files import UnsafeFile, copy_beneath, list_beneath, open_beneath
 
 if TYPE_CHECKING:
     from kojid.buildroot.buildroot import BuildRoot
@@ -32,16 +33,30 @@ def build(broot: BuildRoot, spec: str, sourcedir: str, source_cmd: Optional[Sequ
 
     Raises:
         BuildFailed, HostFault: see `failures`.
+        koji.BuildError: the command has put a link in the place of the checkout or the spec file.
     """
     broot.session.host.setBuildRootState(broot.id, "BUILDING")
     if source_cmd:
         # mock.py's trap: without `--` the command's own options would be taken for mock's.
         command = mock.source_command(source_cmd, broot.path_without_to_within(sourcedir))
         broot._check(failures.SOURCES, broot.mock(command))
+        _check_plain(broot, spec, sourcedir)
     layout = os.path.join(sourcedir, "SOURCES")
     if broot.options.support_rpm_source_layout and os.path.isdir(layout) and not os.path.islink(layout):
         sourcedir = layout
     broot._check(failures.BUILD_SRPM, broot.mock(mock.buildsrpm(spec, sourcedir)))
+
+
+def _check_plain(broot: BuildRoot, spec: str, sourcedir: str) -> None:
+    """What mock is to copy must not lead out of the chroot, whatever the command has done to it."""
+    root = broot.rootdir()
+    try:
+        if not is_directory_beneath(root, os.path.relpath(sourcedir, root)):
+            raise UnsafeFile(f"{os.path.basename(sourcedir)} is no directory any more")
+        open_beneath(Path(root), os.path.relpath(spec, root)).close()
+    except (UnsafeFile, OSError) as error:
+        broot.expire()
+        raise koji.BuildError(f"the source command has spoilt the checkout: {error}") from error
 
 
 def rebuild(broot: BuildRoot, srpm: str) -> None:

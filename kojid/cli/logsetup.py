@@ -16,6 +16,7 @@ from typing import List
 from kojid.config.options import Options
 from kojid.daemon.tasklog import FILE_FORMAT, STDERR_FORMAT, TaskPrefix
 from kojid.errors import ConfigError
+from kojid.redaction import RedactingFormatter
 from kojid.system import process
 
 _MAIL_TIMEOUT = 30  # seconds; a mail server that does not answer must not keep its helper process for ever
@@ -37,7 +38,7 @@ def log_to_stderr() -> None:
 
 
 def _add(handler: logging.Handler, layout: str) -> None:
-    handler.setFormatter(logging.Formatter(layout))
+    handler.setFormatter(RedactingFormatter(layout))
     handler.addFilter(TaskPrefix())
     logging.getLogger("koji").addHandler(handler)
 
@@ -100,5 +101,5 @@ def mail_errors(addresses: str) -> None:
     recipients = [address for address in re.split(r"[,\s]+", addresses) if address]
     if recipients:
         handler = MailHandler(recipients)
-        handler.setFormatter(logging.Formatter("%(pathname)s:%(lineno)d [%(levelname)s] %(message)s"))
+        handler.setFormatter(RedactingFormatter("%(pathname)s:%(lineno)d [%(levelname)s] %(message)s"))
         logging.getLogger("koji").addHandler(handler)

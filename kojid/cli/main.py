@@ -7,7 +7,15 @@ import sys
 from typing import Dict, List, Optional
 
 # Sub-command to the module whose main(argv) runs it; imported only when called.
-SUBCOMMANDS: Dict[str, str] = {"sandbox": "kojid.cli.sandbox"}
+SUBCOMMANDS: Dict[str, str] = {
+    "clean": "kojid.cli.clean",
+    "drain": "kojid.cli.drain",
+    "logs": "kojid.cli.logs",
+    "sandbox": "kojid.cli.sandbox",
+    "status": "kojid.cli.status",
+    "top": "kojid.cli.top",
+    "undrain": "kojid.cli.undrain",
+}
 
 
 def main(argv: Optional[List[str]] = None) -> int:

@@ -22,6 +22,7 @@ from kojid.daemon.keeper import Keeper
 from kojid.daemon.ledger import Ledger, LedgerInUse
 from kojid.daemon.program import Program, Terminated, raise_on_term
 from kojid.errors import ConfigError, KojidError, LoginError, explain
+from kojid.plugins.loader import recheck
 from kojid.system import background, locks
 
 _log = logging.getLogger("koji.build")
@@ -133,6 +134,7 @@ def _recheck(invocation: Invocation, options: Options) -> None:
             raise ConfigError(f"{name} has changed", "that takes a graceful restart (SIGUSR1), or a stop and a start")
     if not os.access(Path(options.state_dir) / "ledger", os.W_OK):
         raise ConfigError(f"state_dir cannot be written now: {options.state_dir}", "is its file system read-only?")
+    recheck(new)
 
 
 def _wait_for_former(workdir: str) -> None:

@@ -165,6 +165,14 @@ _SOURCES = Group("Sources from version control", (
     Option("allow_password_in_scm_url", BOOL, False, "Allow user:password in a source URL."),
     Option("scm_credentials_dir", STRING, None, "Directory to show as /credentials inside the buildroot that makes a source package.",
            sample="/etc/kojid/scmcredentials"),
+    Option("scm_user", STRING, "nobody", "User that git, svn and cvs run as when the daemon is root, without supplementary groups; never root. "
+           "Better not mockuser: builds run under its number."),
+    Option("scm_home", STRING, None, "HOME of git, svn and cvs, with their credentials and settings: .ssh (known_hosts, keys, config), .netrc, "
+           ".gitconfig, .subversion, .cvspass. scm_user must be able to read it. Unset: an empty directory.", sample="/etc/kojid/scm"),
+    Option("scm_ssh_key", STRING, None, "Private key for git+ssh, svn+ssh and cvs+ssh; scm_user must be able to read it.",
+           sample="/etc/kojid/scm/.ssh/id_ed25519"),
+    Option("scm_submodules", BOOL, False, "Check out the submodules of git repositories, too. Each must be allowed as its parent is."),
+    Option("scm_lfs", BOOL, False, "Fetch the files of Git LFS, from the repository's own server; needs git-lfs."),
     Option("support_rpm_source_layout", BOOL, True, "Accept trees with SPECS/ and SOURCES/."),
 ))  # fmt: skip
 

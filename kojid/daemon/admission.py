@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from typing import Any, Callable, Iterator, Mapping
 
 from kojid.config.options import Options
+from kojid.daemon import drain
 from kojid.daemon.probes import Probes
 from kojid.system import pressure, storage
 
 _log = logging.getLogger("koji.TaskManager")
 _LOAD_PER_CPU = 4.0  # contract 4.2, step 7
 _WAITING_PER_JOB = 4
+DRAINED = "drained"  # the kind of the verdict
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,10 @@ class Admission:
                 yield Verdict(False, reason, kind)
 
     def _tasks(self, host: Host) -> Iterator[tuple[str, str]]:
-        """Steps 1 to 5 of contract 4.2."""
+        """Steps 1 to 5 of contract 4.2, after what the administrator says."""
+        drained = drain.read(self._options.state_dir)
+        if drained is not None:
+            yield DRAINED, str(drained)
         if host.restart_pending:
             yield "restart", "Pending restart"
         _log.debug("hostdata: %s", dict(host.data))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import Tuple
+from typing import Any, Dict, Optional, Tuple
 
 from kojid.config.options import Options
 from kojid.errors import LoginError
@@ -27,6 +27,7 @@ class CertificateWatch:
         self._path = str(options.cert) if options.cert and os.path.exists(options.cert) else ""
         self._next = float("-inf")
         self._trouble = ""
+        self._ends: Optional[float] = None
         self._warned: Tuple[str, ...] = ()
 
     def trouble(self) -> str:
@@ -37,13 +38,17 @@ class CertificateWatch:
             self._next = now + (_INTERVAL_IN_TROUBLE if self._trouble else _INTERVAL)
         return self._trouble
 
+    def known(self) -> Dict[str, Any]:
+        """What is known of it: `path`, empty without one; `ends`, seconds since the epoch, if known; `trouble`."""
+        return {"path": self._path, "ends": self._ends, "trouble": self._trouble}
+
     def _look(self) -> None:
         try:
             report = certificates.inspect(self._path)
         except LoginError as error:
             self._trouble = str(error)
             return
-        self._trouble = ""
+        self._trouble, self._ends = "", report.not_after.timestamp()
         if report.warnings != self._warned:
             self._warned = report.warnings
             for warning in report.warnings:

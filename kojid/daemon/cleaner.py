@@ -36,12 +36,16 @@ class Chore:
         age: seconds since it became garbage.
         work: does it, in the helper process.
         done: called in the daemon when it went through.
+        why: why it may go, for whoever asks.
+        paths: what is emptied or removed.
     """
 
     key: str
     age: float
     work: Callable[[], None]
     done: Callable[[], None] = lambda: None
+    why: str = ""
+    paths: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -56,10 +60,14 @@ class Cleaner:
     Args:
         supervisor: runs the process.
         directory: whoever cleans up in it locks it meanwhile.
+        told: called with the key of each chore that has ended, and whether it went through.
     """
 
-    def __init__(self, supervisor: Supervisor, directory: str) -> None:
+    def __init__(
+        self, supervisor: Supervisor, directory: str, told: Callable[[str, bool], None] = lambda _key, _well: None
+    ) -> None:
         self._supervisor = supervisor
+        self._told = told
         self._directory = directory
         self._queue: List[Chore] = []
         self._current: Optional[Chore] = None
@@ -75,6 +83,10 @@ class Cleaner:
         """Whether a chore could be done now: it is neither under way nor being left for a while."""
         failure = self._failures.get(key)
         return key != self.current and (failure is None or time.monotonic() >= failure.again)
+
+    def forgive(self) -> None:
+        """What failed before may be tried again at once."""
+        self._failures.clear()
 
     def offer(self, chores: Sequence[Chore]) -> None:
         """All that is due now; it replaces what was offered before. Of two with one key the later one counts."""
@@ -105,6 +117,7 @@ class Cleaner:
 
     def _ended(self, chore: Chore, status: ExitStatus) -> None:
         self._current = None
+        self._told(chore.key, status.ok)
         if status.ok:
             self._failures.pop(chore.key, None)
             chore.done()

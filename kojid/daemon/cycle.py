@@ -174,19 +174,25 @@ class Cycle:
         found = self._scheduler.report(load, ready, admission.places(self._options, self._passive()))
         if self._state.restart_pending:
             self._make_way()
+        elif self._state.verdict.kind == admission.DRAINED:
+            self._give_back_waiting("because this host is drained")
         return found
 
     def _make_way(self) -> None:
-        """Restart once nothing is open; what only waits for work that this host no longer takes is given back.
-
-        Such a task runs again after the restart and finds its subtasks by their labels (contract 5.3).
-        """
+        """Restart once nothing is open."""
         if not self._state.tasks and not self._supervisor.busy():
             raise koji.tasks.ServerRestart
+        self._give_back_waiting("for the restart")
+
+    def _give_back_waiting(self, why: str) -> None:
+        """When all that is left only waits for work that this host no longer takes, give it back.
+
+        Such a task runs again, elsewhere or later, and finds its subtasks by their labels (contract 5.3).
+        """
         if self._passive() == len(self._state.tasks):
             for job in self._supervisor.jobs:
                 if job.ending is None:
-                    _log.info("Giving back task %s (%s), which only waits, for the restart", job.task_id, job.method)
+                    _log.info("Giving back task %s (%s), which only waits, %s", job.task_id, job.method, why)
                     self._supervisor.end(job)
 
     def _load(self) -> float:

@@ -14,15 +14,18 @@ import koji
 import koji.tasks
 
 from kojid.config.options import Options
-from kojid.daemon.admission import Admission
+from kojid.daemon.admission import Admission, Verdict
 from kojid.daemon.beat import Beat
 from kojid.daemon.certwatch import CertificateWatch
+from kojid.daemon.control import Control
 from kojid.daemon.cycle import Cycle, State
 from kojid.daemon.housekeeping import Housekeeping
 from kojid.daemon.keeper import Keeper
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.limits import TimeLimits
 from kojid.daemon.loop import Interrupted, Loop
+from kojid.daemon.measure import Measure
+from kojid.daemon.overview import Overview
 from kojid.daemon.places import Places
 from kojid.daemon.probes import Probes
 from kojid.daemon.program import HELD_BACK, Program
@@ -112,9 +115,15 @@ class Daemon:
         code = self._turn()
         notify.stopping()
         self._shut_down()
+        self._status_file.write(self._state.verdict, {}, self._supervisor.jobs)
+        self._close()
+        return code
+
+    def _close(self) -> None:
+        """Let go of whom this program serves: it ends, or is replaced."""
+        self._control.close()
         self._supervisor.close()
         self._loop.close()
-        return code
 
     def _set_up(self) -> None:
         state = State(*self._keeper.identify(), restart_pending=self._ledger.restart_planned())
@@ -128,7 +137,8 @@ class Daemon:
         housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._event)
         self._manager = manager = Manager(self._session, self._options, state, self._ledger)
         taker = Taker(self._session, self._options, handlers, self._supervisor, manager)
-        judge = Admission(self._options, probes, CertificateWatch(self._options).trouble)
+        certificate = CertificateWatch(self._options)
+        judge = Admission(self._options, probes, certificate.trouble)
         self._cycle = Cycle(
             self._session,
             self._options,
@@ -140,6 +150,12 @@ class Daemon:
             self._reattachment,
             limits,
         )
+        measure = Measure(self._supervisor, self._options.mockdir, self._ledger.directory)
+        overview = Overview(
+            self._session, state, self._beat, self._supervisor, self._status_file, certificate, housekeeping, measure
+        )
+        self._control = Control(self._loop, self._ledger.directory, overview.answer)
+        self._supervisor.close_in_children(self._control.abandon)
         self._check_host()
         self._take_signals()
         self._reattachment.begin()
@@ -278,15 +294,13 @@ class Daemon:
         """Restart in place: same program, same arguments; the lock is given back first (contract 11.1, item 13)."""
         _log.info("Restarting")
         self._let_go()
-        self._supervisor.close()
-        self._loop.close()
+        self._close()
         self._program.execute()
 
     def _replace(self) -> None:
         """Begin anew in place with the same hub session; tasks do not notice."""
-        self._supervisor.close()
         self._keeper.settle()
-        self._loop.close()
+        self._close()
         self._program.execute()
 
     def _let_go(self) -> None:
@@ -299,6 +313,7 @@ class Daemon:
         """End every task, give them back to the hub, and leave (contract 4.1, after the loop)."""
         _log.info("Shutting down, please wait...")
         self._ledger.forget_restart()
+        self._state.verdict = Verdict(False, "the daemon was told to stop", "stopping", time.time())
         # before the first cycle the hub's list is not known, but what was taken up is
         tasks = set(self._state.tasks) or {job.task_id for job in self._supervisor.jobs}
         for job in self._supervisor.jobs:

@@ -74,6 +74,13 @@ class Desk:
         self.step("sent")
         self._ledger.forget_outcome(self._task_id)
 
+    def phase(self, name: str) -> None:
+        """The task has begun something else."""
+        try:
+            self._ledger.add_phase(self._task_id, name)
+        except OSError as error:
+            _log.debug("the phase %s of task %s is not in the ledger: %s", name, self._task_id, error)
+
     def verdict(self) -> Optional[str]:
         """Why the daemon has this task fail; None when it does not."""
         outcome = self._ledger.outcome(self._task_id)

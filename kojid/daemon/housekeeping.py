@@ -18,6 +18,7 @@ from kojid.config.options import Options
 from kojid.daemon import buildroots
 from kojid.daemon.buildroots import Local
 from kojid.daemon.cleaner import Chore, Cleaner
+from kojid.daemon.cleanrun import Run
 from kojid.daemon.leftovers import Leftovers
 from kojid.daemon.probes import Probes
 from kojid.daemon.shortage import Shortage
@@ -56,7 +57,7 @@ class Housekeeping:
         self._probes = probes
         self._on_event = on_event
         self._supervisor = supervisor
-        self._cleaner = Cleaner(supervisor, options.mockdir)
+        self._cleaner = Cleaner(supervisor, options.mockdir, self._chore_ended)
         self._shortage = Shortage(options, probes)
         self._leftovers = Leftovers(session, options, supervisor, self._shortage)
         self._mockdir = Path(options.mockdir)
@@ -64,6 +65,11 @@ class Housekeeping:
         self._settled: Set[int] = set()
         self._emptied: Set[int] = set()
         self._freed = float("-inf")
+        self._local: List[Local] = []
+        self._active: Dict[int, Mapping[str, Any]] = {}
+        self._since: Dict[int, float] = {}
+        self._run: Optional[Run] = None
+        self._runs = 0
 
     def update(self, active: Sequence[Mapping[str, Any]], open_tasks: Iterable[int]) -> None:
         """One sweep; `active` are the hub's rows of this host's buildroots that are not expired."""
@@ -73,16 +79,76 @@ class Housekeeping:
         _log.debug("Local buildroots: %d", len(local))
         _log.debug("Active buildroots: %d", len(active))
         in_use = {row["id"] for row in active}
+        self._local, self._active = local, {row["id"]: row for row in active}
         stray = [broot for broot in local if broot.id not in in_use]
         _log.debug("Expired/stray buildroots: %d", len(stray))
+        run = self._run if self._run is not None and self._run.due else None
         if self._probes.answer("mockdir").room is None:
-            return  # it is missing or does not answer: nothing in there can be judged
+            if run is not None:
+                run.refused(f"{self._mockdir} is missing or does not answer: nothing in there can be judged")
+            return
         self._learn(stray)
         stray = [broot for broot in stray if not self._is_being_ended(broot, mine)]
-        chores = [chore for broot in stray for chore in self._consider(broot)]
-        chores += self._leftovers.chores(local, in_use, mine)
-        chores += self._make_room(stray)
-        self._cleaner.offer(chores)
+        early = run is not None and run.everything
+        chores = [chore for broot in stray for chore in self._consider(broot, early=early)]
+        chores += self._leftovers.chores(local, in_use, mine, early=None if run is None else early)
+        if run is not None:
+            run.offered(chores, self._cleaner.current)
+        if run is None or not run.dry:
+            self._cleaner.offer([*chores, *self._make_room(stray)])
+
+    def clean(self, *, dry: bool, everything: bool) -> Run:
+        """Have the next sweep do, or with `dry` only list, all that is due, whatever failed before.
+
+        Args:
+            dry: change nothing.
+            everything: what has ended goes before its time, as when space is short.
+        """
+        self._runs += 1
+        self._run = Run(self._runs, dry=dry, everything=everything)
+        if not dry:
+            _log.info("A clean-up was asked for%s", ", of all that has ended" if everything else "")
+            self._cleaner.forgive()
+        self._on_event()
+        return self._run
+
+    @property
+    def run(self) -> Optional[Run]:
+        """The clean-up that was asked for last."""
+        return self._run
+
+    @property
+    def current(self) -> str:
+        """What is being cleaned up now; empty when nothing is."""
+        return self._cleaner.current
+
+    def _chore_ended(self, key: str, well: bool) -> None:
+        if self._run is not None and self._run.due:
+            self._run.ended(key, well=well)
+
+    def fates(self) -> List[Dict[str, Any]]:
+        """The buildroots that have a configuration here, as of the last sweep: name, id, task, fate, due.
+
+        `due` is when the next thing happens to it, seconds since the epoch, None when that is not known.
+        """
+        return [{"name": broot.name, "id": broot.id, **self._fate(broot)} for broot in self._local]
+
+    def _fate(self, broot: Local) -> Dict[str, Any]:
+        if broot.id in self._active:
+            return {"task": self._active[broot.id]["task_id"], "fate": "in use", "due": None}
+        retired = self._retired.get(broot.id)
+        if retired is None:
+            known = broot.id in self._settled
+            return {"task": None, "fate": "not known to the hub" if known else "not looked at yet", "due": None}
+        options, since = self._options, self._since.get(broot.id, retired.retire_ts)
+        fate, delay = "to be emptied", options.buildroot_basic_cleanup_delay
+        if broot.id in self._emptied:
+            fate, delay = "emptied, to be removed", options.buildroot_final_cleanup_delay
+        due = since + delay
+        if retired.task_state == koji.TASK_STATES["FAILED"]:
+            kept = retired.retire_ts + options.failed_buildroot_lifetime
+            fate, due = ("kept, its task failed", kept) if kept > time.time() else (fate, max(due, kept))
+        return {"task": retired.task_id, "fate": fate, "due": round(due)}
 
     def _expire_strays(self, active: Sequence[Mapping[str, Any]], open_tasks: Set[int]) -> None:
         for row in active:
@@ -125,19 +191,23 @@ class Housekeeping:
             return False
         return self._supervisor.job_of(retired.task_id) is not None
 
-    def _consider(self, broot: Local) -> Iterator[Chore]:
-        """Keep a buildroot, empty it, or remove it, by its age (contract 4.6, step 3)."""
+    def _consider(self, broot: Local, *, early: bool = False) -> Iterator[Chore]:
+        """Keep a buildroot, empty it, or remove it, by its age (contract 4.6, step 3); `early` only removes."""
         retired = self._retired.get(broot.id)
         if retired is None:
             if broot.id in self._settled:
                 yield from self._leftovers.unknown(broot)
             return
         age = time.time() - retired.retire_ts
+        if early and retired.task_state in _ENDED:
+            yield self._removal(broot, age)
+            return
         if retired.task_state == koji.TASK_STATES["FAILED"] and age < self._options.failed_buildroot_lifetime:
             _log.debug("Keeping failed buildroot: %s", broot.name)
             return
         found = buildroots.directories(self._mockdir, broot)
         age = min([age, *(time.time() - root.stat().st_mtime for root in buildroots.roots(found))])
+        self._since[broot.id] = time.time() - age
         if age > self._options.buildroot_final_cleanup_delay:
             yield self._removal(broot, age)
         elif age > self._options.buildroot_basic_cleanup_delay:
@@ -152,11 +222,18 @@ class Housekeeping:
             self._emptied.add(broot.id)
             return
         done = self._emptied.add
-        yield Chore(f"content of buildroot {broot.name}", age, lambda: buildroots.empty(found), lambda: done(broot.id))
+        key, why = f"content of buildroot {broot.name}", self._why(broot)
+        yield Chore(key, age, lambda: buildroots.empty(found), lambda: done(broot.id), why, buildroots.roots(found))
 
     def _removal(self, broot: Local, age: float, done: Callable[[], None] = lambda: None) -> Chore:
         found = buildroots.directories(self._mockdir, broot)
-        return Chore(f"buildroot {broot.name}", age, lambda: buildroots.remove(broot, found), done)
+        return Chore(
+            f"buildroot {broot.name}", age, lambda: buildroots.remove(broot, found), done, self._why(broot), found
+        )
+
+    def _why(self, broot: Local) -> str:
+        retired = self._retired[broot.id]
+        return f"its task {retired.task_id} is {koji.TASK_STATES[retired.task_state].lower()}"
 
     def _make_room(self, stray: Sequence[Local]) -> List[Chore]:
         """With little space left: the oldest buildroot of an ended task goes before its time, then the next one."""

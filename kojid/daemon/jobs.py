@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from dataclasses import dataclass, field
 from typing import Any, Dict, Iterator, Optional
 
-import koji
-
+from kojid.daemon.records import TaskRecord
 from kojid.system.cgroups import Group
 from kojid.system.processes import ProcessId
 from kojid.system.termination import Family, Termination
@@ -31,6 +29,7 @@ class Job:
         started: monotonic time of the fork, or of the re-attachment.
         ending: set while it is being ended, and while what it left behind is.
         progress: what the time limits remember of it.
+        record: what the ledger has of it.
     """
 
     task_id: int
@@ -45,6 +44,7 @@ class Job:
     started: float = field(default_factory=time.monotonic)
     ending: Optional[Termination] = None
     progress: Any = None
+    record: Optional[TaskRecord] = None
 
     @property
     def pid(self) -> int:
@@ -79,11 +79,3 @@ class Jobs:
 
     def __len__(self) -> int:
         return len(self._by_task)
-
-
-def subject_of(handler: Any, method: str) -> str:
-    """What a task works on, in words; a request of an odd form has none."""
-    info = getattr(handler, "taskinfo", None)
-    with contextlib.suppress(Exception):
-        return str(koji.taskLabel(info)) if isinstance(info, dict) else method
-    return method

@@ -10,6 +10,9 @@
         tasks/N.json      a task's process
         tasks/N.outcome   how it ended, written before the hub is told
         tasks/N.roots     ids of the buildroots that it made, one a line
+        tasks/N.phases    what it was at from when on, one a line
+        control           the socket on which `kojid status` and its like ask the daemon
+        sizes.json        how big the buildroots were when they were last measured
 
 Each file is replaced as a whole, so that a reader after a crash finds the old one or the new one.
 """
@@ -25,7 +28,7 @@ from pathlib import Path
 from typing import List, Optional, Type, TypeVar
 
 from kojid.daemon import records
-from kojid.daemon.records import Outcome, RecordError, SessionRecord, TaskRecord
+from kojid.daemon.records import Outcome, Phase, RecordError, SessionRecord, TaskRecord
 from kojid.errors import ConfigError, KojidError
 from kojid.system.files import write_atomic
 
@@ -135,7 +138,7 @@ class Ledger:
 
     def forget_task(self, task_id: int) -> None:
         """Nothing of a task is left: its record goes, last of all that is kept of it."""
-        for kind in ("roots", "outcome", "json"):
+        for kind in ("phases", "roots", "outcome", "json"):
             _unlink(self._tasks / f"{task_id}.{kind}")
 
     def outcome(self, task_id: int) -> Optional[Outcome]:
@@ -152,9 +155,7 @@ class Ledger:
 
     def add_buildroot(self, task_id: int, buildroot_id: int) -> None:
         """Note that a task made a buildroot. Raises OSError."""
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        with open(os.open(self._tasks / f"{task_id}.roots", flags, _MODE), "a", encoding="ascii") as out:
-            out.write(f"{buildroot_id}\n")
+        self._append(self._tasks / f"{task_id}.roots", str(buildroot_id))
 
     def buildroots(self, task_id: int) -> List[int]:
         """Ids of the buildroots that a task made."""
@@ -163,6 +164,24 @@ class Ledger:
         except OSError:
             return []
         return [int(word) for word in text.split() if word.isdigit()]
+
+    def add_phase(self, task_id: int, name: str) -> None:
+        """Note that a task has begun a phase. Raises OSError."""
+        self._append(self._tasks / f"{task_id}.phases", f"{time.time():.3f} {name}")
+
+    def phases(self, task_id: int) -> List[Phase]:
+        """What a task was at, in its order; its last one is what it is at."""
+        try:
+            lines = (self._tasks / f"{task_id}.phases").read_text(encoding="utf-8", errors="replace").splitlines()
+        except OSError:
+            return []
+        return [phase for phase in map(records.phase_of, lines) if phase is not None]
+
+    @staticmethod
+    def _append(path: Path, line: str) -> None:
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
+        with open(os.open(path, flags, _MODE), "a", encoding="utf-8") as out:
+            out.write(f"{line}\n")
 
     @staticmethod
     def _write(path: Path, text: str) -> None:

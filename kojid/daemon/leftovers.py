@@ -50,9 +50,15 @@ class Leftovers:
         self._logs_swept = float("-inf")
         self._mounted_since: Dict[str, float] = {}
         self._found: List[Chore] = []
+        self._early = False
 
     def chores(
-        self, configured: Sequence[Local], active: AbstractSet[int], open_tasks: AbstractSet[int]
+        self,
+        configured: Sequence[Local],
+        active: AbstractSet[int],
+        open_tasks: AbstractSet[int],
+        *,
+        early: Optional[bool] = None,
     ) -> List[Chore]:
         """What is due.
 
@@ -60,17 +66,26 @@ class Leftovers:
             configured: the buildroots that have a configuration.
             active: ids of the hub's buildroots of this host that are not expired.
             open_tasks: ids of this host's open tasks.
+            early: look now; and if it is true, as when room is short.
         """
+        self._early = bool(early)
+        if early is not None:
+            return self._look(configured, active, open_tasks, asked=True)  # of which nothing is kept
         if time.monotonic() >= self._next:
             short = self._shortage.in_mockdir() or self._shortage.in_workdir()
             self._next = time.monotonic() + (min(self._interval, _SHORT_INTERVAL) if short else self._interval)
-            self._found = [
-                *self._strays(configured, active),
-                *self._mounts(active),
-                *self._workdirs(open_tasks),
-                *self._logs(),
-            ]
+            self._found = self._look(configured, active, open_tasks, asked=False)
         return self._found
+
+    def _look(
+        self, configured: Sequence[Local], active: AbstractSet[int], open_tasks: AbstractSet[int], *, asked: bool
+    ) -> List[Chore]:
+        return [
+            *self._strays(configured, active),
+            *self._mounts(active),
+            *self._workdirs(open_tasks),
+            *self._logs(asked=asked),
+        ]
 
     def unknown(self, broot: Local) -> List[Chore]:
         """The removal of a configured buildroot that the hub does not know as retired, when it is old enough."""
@@ -81,7 +96,8 @@ class Leftovers:
         return [self._removal(broot, found, age)]
 
     def _removal(self, broot: Local, found: List[Path], age: float) -> Chore:
-        return Chore(f"stray buildroot {broot.name}", age, lambda: buildroots.remove_unused(broot, found), self._again)
+        key, why = f"stray buildroot {broot.name}", "nobody uses it, and no task of this host does"
+        return Chore(key, age, lambda: buildroots.remove_unused(broot, found), self._again, why, found)
 
     def _again(self) -> None:
         """Something of what was found is gone: look anew."""
@@ -97,7 +113,8 @@ class Leftovers:
         lifetime = self._options.stray_buildroot_lifetime
         if lifetime <= 0:
             return
-        early = min(lifetime, _SHORT_LIFETIME) if self._shortage.in_mockdir() else lifetime
+        short = self._early or self._shortage.in_mockdir()
+        early = min(lifetime, _SHORT_LIFETIME) if short else lifetime
         owners = buildroots.owners(self._options.mockuser)
         old: Dict[Local, float] = {}
         for broot in buildroots.without_config(self._mockdir, {one.name for one in configured}, owners):
@@ -143,13 +160,14 @@ class Leftovers:
 
     def _unmounting(self, broot: Local, age: float) -> Chore:
         found = buildroots.directories(self._mockdir, broot)
-        return Chore(f"mounts in buildroot {broot.name}", age, lambda: buildroots.unmount(found), self._again)
+        why = "something is mounted in a buildroot that is over"
+        return Chore(f"mounts in buildroot {broot.name}", age, lambda: buildroots.unmount(found), self._again, why)
 
     def _workdirs(self, open_tasks: AbstractSet[int]) -> Iterator[Chore]:
         lifetime = self._options.workdir_lifetime
         if lifetime <= 0:
             return
-        if self._shortage.in_workdir():
+        if self._early or self._shortage.in_workdir():
             lifetime = min(lifetime, _SHORT_LIFETIME)
 
         def in_use(task_id: int) -> bool:
@@ -159,19 +177,22 @@ class Leftovers:
             yield self._workdir_removal(path, age)
 
     def _workdir_removal(self, path: Path, age: float) -> Chore:
-        key = f"working directory {path}"
-        return Chore(key, age, lambda: workdirs.remove_unused(path), lambda: self._gone(key))
+        key, why = f"working directory {path}", "its task does not run here"
+        return Chore(key, age, lambda: workdirs.remove_unused(path), lambda: self._gone(key), why, [path])
 
-    def _logs(self) -> Iterator[Chore]:
+    def _logs(self, *, asked: bool) -> Iterator[Chore]:
+        """Every hour, whatever there is; when somebody asks, only if there is something."""
         directory, lifetime = self._options.task_log_dir, self._options.task_log_lifetime
-        if not directory or time.monotonic() - self._logs_swept < _LOG_INTERVAL:
+        old = tasklog.old(directory, lifetime) if asked else []
+        if not directory or not (old or (not asked and time.monotonic() - self._logs_swept >= _LOG_INTERVAL)):
             return
 
         def swept() -> None:
             self._logs_swept = time.monotonic()
             self._again()
 
-        yield Chore("old logs of tasks", 0.0, lambda: _sweep(directory, lifetime), swept)
+        why = "the logs that were last written before task_log_lifetime"
+        yield Chore("old logs of tasks", 0.0, lambda: _sweep(directory, lifetime), swept, why, old)
 
 
 def _sweep(directory: str, lifetime: float) -> None:

@@ -38,9 +38,12 @@ class Loop:
         self._previous_wakeup = signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
         self.watch(self._reader, self._drain)
 
-    def watch(self, fd: int, callback: Callback) -> None:
-        """Call `callback` whenever `fd` is readable; a pidfd is readable when its process has ended."""
-        self._selector.register(fd, selectors.EVENT_READ, callback)
+    def watch(self, fd: int, callback: Callback, *, writable: bool = False) -> None:
+        """Call `callback` whenever `fd` is readable, or when it is `writable`.
+
+        A pidfd is readable when its process has ended.
+        """
+        self._selector.register(fd, selectors.EVENT_WRITE if writable else selectors.EVENT_READ, callback)
 
     def unwatch(self, fd: int) -> None:
         """Stop watching `fd`; nothing happens if it is not watched."""

@@ -18,11 +18,14 @@ _LONGEST = 256
 
 
 @contextlib.contextmanager
-def _short_path(directory: Path) -> Iterator[str]:
-    """A path of the socket that fits into an address, which holds 107 bytes, however deep the directory lies."""
+def short_path(directory: Path, name: str = _NAME) -> Iterator[str]:
+    """A path of a socket that fits into an address, which holds 107 bytes, however deep the directory lies.
+
+    Raises OSError when there is no such directory.
+    """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        yield f"/proc/self/fd/{descriptor}/{_NAME}"
+        yield f"/proc/self/fd/{descriptor}/{name}"
     finally:
         os.close(descriptor)
 
@@ -42,7 +45,7 @@ class Mailbox:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
         try:
             self._path.unlink(missing_ok=True)
-            with _short_path(directory) as address:
+            with short_path(directory) as address:
                 self._socket.bind(address)
             self._path.chmod(0o600)
         except OSError as error:
@@ -72,7 +75,7 @@ def send(directory: Path, word: str, task_id: int) -> bool:
     """Call the daemon, without ever waiting for it; returns whether one is there."""
     try:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        with made as sender, _short_path(directory) as address:
+        with made as sender, short_path(directory) as address:
             sender.sendto(f"{word} {task_id}".encode("ascii"), address)
     except BlockingIOError:
         return True  # a daemon with so many messages is about to look anyhow

@@ -8,7 +8,7 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import Callable, List, Optional, Sequence, Tuple
 
 from kojid.config.options import Options
 from kojid.daemon.ledger import Ledger
@@ -21,6 +21,8 @@ _log = logging.getLogger("koji.TaskManager")
 _HEAD_LINES = 10
 _ID = "# Koji buildroot id: "
 _NAME = "# Koji buildroot name: "
+_TASK = "# Koji task id: "
+Configured = Tuple[str, str, str]
 
 
 class Places:
@@ -68,12 +70,7 @@ class Places:
     def chroots(self, task_id: int) -> List[Path]:
         """Mock's directories of a task's buildroots; no file system but that of the configurations is asked."""
         ids = {str(each) for each in self._ledger.buildroots(task_id)}
-        if not ids:
-            return []
-        names = [name for name in map(_named, Path(self._options.mock_config_dir).glob("*.cfg")) if name]
-        base = Path(self._options.mockdir)
-        found = [name for number, name in names if number in ids and os.sep not in name]
-        return [base / f"{name}{suffix}" for name in found for suffix in ("", "-bootstrap")]
+        return directories(self._options, lambda number, _task: number in ids) if ids else []
 
     def unmount(self, chroots: List[Path]) -> None:
         """Take away what is mounted in chroots; exits with status 1 when something stays."""
@@ -83,12 +80,34 @@ class Places:
             sys.exit(1)
 
 
-def _named(config: Path) -> Optional[List[str]]:
-    """Id and name of the buildroot of a mock configuration (contract 4.6, step 2)."""
+def directories(
+    options: Options, wanted: Callable[[str, str], bool], known: Optional[Sequence[Configured]] = None
+) -> List[Path]:
+    """Mock's directories of buildroots that have a configuration here.
+
+    Args:
+        options: the daemon's settings.
+        wanted: says by id and task id whether one counts.
+        known: what `configured` said, for who asks more than once.
+    """
+    found = configured(options) if known is None else known
+    names = [name for number, name, task in found if wanted(number, task)]
+    return [Path(options.mockdir) / f"{name}{suffix}" for name in names for suffix in ("", "-bootstrap")]
+
+
+def configured(options: Options) -> List[Configured]:
+    """Id, name and task id (which may be empty) of each buildroot that has a configuration here."""
+    found = map(_named, sorted(Path(options.mock_config_dir).glob("*.cfg")))
+    return [one for one in found if one is not None and os.sep not in one[1]]
+
+
+def _named(config: Path) -> Optional[Configured]:
+    """What a mock configuration says of its buildroot (contract 4.6, step 2)."""
     with contextlib.suppress(OSError), config.open(encoding="utf-8", errors="replace") as text:
         head = [line.rstrip() for _, line in zip(range(_HEAD_LINES), text)]
         ids = [line[len(_ID) :] for line in head if line.startswith(_ID)]
         names = [line[len(_NAME) :] for line in head if line.startswith(_NAME)]
+        tasks = [line[len(_TASK) :] for line in head if line.startswith(_TASK)]
         if ids and names:
-            return [ids[0], names[0]]
+            return ids[0], names[0], tasks[0] if tasks else ""
     return None

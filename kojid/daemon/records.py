@@ -56,6 +56,7 @@ class TaskRecord:
         session_id: its subsession on the hub.
         cgroup: its control group; None where none could be made.
         workdir: its working directory; None without one.
+        parent: the task that it is a subtask of, if any.
     """
 
     task_id: int
@@ -67,6 +68,7 @@ class TaskRecord:
     session_id: int
     cgroup: Optional[str] = None
     workdir: Optional[str] = None
+    parent: Optional[int] = None
 
     @property
     def process(self) -> ProcessId:
@@ -93,6 +95,28 @@ class Outcome:
     def __post_init__(self) -> None:
         if self.call not in ("closeTask", "failTask", "refuseTask", "freeTasks"):
             raise RecordError(f"{self.call!r} is no way to end a task")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What a task was at from a moment on.
+
+    Args:
+        since: seconds since the epoch.
+        name: as the code that does the work calls it: init, rebuild, upload …
+    """
+
+    since: float
+    name: str
+
+
+def phase_of(line: str) -> Optional[Phase]:
+    """Read a line of a task's phases; None for one that was cut off."""
+    since, _, name = line.partition(" ")
+    try:
+        return Phase(float(since), name) if name else None
+    except ValueError:
+        return None
 
 
 def dump(record: Any) -> str:

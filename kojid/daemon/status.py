@@ -1,7 +1,8 @@
 """What the daemon does now, in a file for people and monitoring: `status.json` in `state_dir`.
 
-Fields: time, pid (the daemon's), ready, reason, kind, since; jobs, maxjobs, waiting; tasks (id, method, pid, waiting,
-weight); room (per place: path, free_mb, free_inodes, trouble). Times are seconds since the epoch.
+Fields: time, pid and start_time (the daemon's), ready, reason, kind, since; jobs, maxjobs, waiting; tasks (id, method,
+subject, parent, pid, start_time, waiting, weight, ending); room (per place: path, free_mb, free_inodes, trouble). Times
+are seconds since the epoch, start times of processes are clock ticks since the machine came up.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from kojid.config.options import Options
 from kojid.daemon.admission import Verdict
 from kojid.daemon.jobs import Jobs
 from kojid.daemon.probes import PLACES, Probes
+from kojid.system import processes
 from kojid.system.files import write_atomic
 
 _log = logging.getLogger("koji.TaskManager")
@@ -34,6 +36,7 @@ class StatusFile:
     def __init__(self, options: Options, probes: Probes) -> None:
         self._options = options
         self._probes = probes
+        self._start_time = processes.start_time(os.getpid())
         self._path = Path(options.state_dir, "status.json")
         self._written: Dict[str, Any] = {}
         self._last = float("-inf")
@@ -41,7 +44,7 @@ class StatusFile:
 
     def write(self, verdict: Verdict, tasks: Mapping[int, Mapping[str, Any]], jobs: Jobs) -> None:
         """Bring the file up to date; that it can't be written is told once and stops nothing."""
-        content = self._content(verdict, tasks, jobs)
+        content = self.content(verdict, tasks, jobs)
         now = time.monotonic()
         if content == self._written and now - self._last < _LONGEST_SILENCE:
             return
@@ -61,10 +64,12 @@ class StatusFile:
             self._failed = text
             _log.warning("%s", text)
 
-    def _content(self, verdict: Verdict, tasks: Mapping[int, Mapping[str, Any]], jobs: Jobs) -> Dict[str, Any]:
+    def content(self, verdict: Verdict, tasks: Mapping[int, Mapping[str, Any]], jobs: Jobs) -> Dict[str, Any]:
+        """What the file says, without the time."""
         waiting = sum(1 for row in tasks.values() if row.get("waiting"))
         return {
             "pid": os.getpid(),
+            "start_time": self._start_time,
             "ready": verdict.ready,
             "reason": verdict.reason,
             "kind": verdict.kind,
@@ -85,10 +90,15 @@ class StatusFile:
 
 def _task(task_id: int, row: Mapping[str, Any], jobs: Jobs) -> Dict[str, Any]:
     job = jobs.get(task_id)
+    record = job.record if job else None
     return {
         "id": task_id,
         "method": job.method if job else None,
+        "subject": record.subject if record else None,
+        "parent": record.parent if record else None,
         "pid": job.pid if job else None,
+        "start_time": job.process.start_time if job else None,
         "waiting": bool(row.get("waiting")),
         "weight": row.get("weight"),
+        "ending": bool(job and job.ending),
     }

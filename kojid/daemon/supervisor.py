@@ -17,17 +17,18 @@ from kojid.daemon import steps, worker
 from kojid.daemon.desk import GIVEN_BACK, Desk
 from kojid.daemon.endings import Endings
 from kojid.daemon.gate import Gate
-from kojid.daemon.jobs import Job, Jobs, subject_of
+from kojid.daemon.jobs import Job, Jobs
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.loop import Loop
 from kojid.daemon.mailbox import Mailbox
 from kojid.daemon.places import Places
 from kojid.daemon.records import Outcome, TaskRecord
+from kojid.daemon.subjects import parent_of, subject_of
 from kojid.errors import HostFault
 from kojid.system import forks, processes
 from kojid.system.cgroups import Group
 from kojid.system.child import ExitStatus
-from kojid.system.children import children
+from kojid.system.children import children, runs
 from kojid.system.termination import Family, Termination, send_signal
 
 _log = logging.getLogger("koji.TaskManager")
@@ -60,6 +61,7 @@ class Supervisor:
         self._orphans: Set[int] = set()
         self._lost_sessions: List[Job] = []
         self._given_back: List[int] = []
+        self._not_for_children: List[Callable[[], None]] = []
         self._mailbox = Mailbox(ledger.directory)
         loop.watch(self._mailbox.fileno(), self._hear)
         forks.become_subreaper()
@@ -122,6 +124,7 @@ class Supervisor:
             session_id=session_id,
             cgroup=str(group.path) if group else None,
             workdir=workdir if isinstance(workdir, str) else None,
+            parent=parent_of(handler),
         )
         self._ledger.save_task(record)
         return self._job(record, group, child=True)
@@ -137,6 +140,7 @@ class Supervisor:
             group=group,
             child=child,
             workdir=record.workdir,
+            record=record,
         )
 
     def attach(self, record: TaskRecord) -> Optional[Job]:
@@ -175,10 +179,16 @@ class Supervisor:
         """In the child: what belongs to the daemon is closed, unused."""
         self._loop.close()
         self._mailbox.close()
+        for close in self._not_for_children:
+            close()
         self._ledger.close()
         for job in self.jobs:
             if job.pidfd is not None:
                 os.close(job.pidfd)
+
+    def close_in_children(self, close: Callable[[], None]) -> None:
+        """Have every process that is forked from now on call `close` first: what it closes is the daemon's alone."""
+        self._not_for_children.append(close)
 
     def help_with(self, main: Callable[[], None], name: str, done: Callable[[ExitStatus], None]) -> int:
         """Run `main` in a process of its own and call `done` with its status once it has ended.
@@ -209,7 +219,7 @@ class Supervisor:
                 os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + _HELPER_SECONDS
         while self._helpers and time.monotonic() < deadline:
-            self._helpers = {pid: done for pid, done in self._helpers.items() if _runs(pid)}
+            self._helpers = {pid: done for pid, done in self._helpers.items() if runs(pid)}
             time.sleep(_NAP)
         self._helpers.clear()
 
@@ -384,11 +394,3 @@ def _join(group: Optional[Group]) -> None:
             group.add(os.getpid())
         except OSError as error:
             _log.debug("no control group: %s", error)
-
-
-def _runs(child: int) -> bool:
-    """Whether a child still runs; it is reaped if not."""
-    try:
-        return os.waitpid(child, os.WNOHANG)[0] == 0
-    except ChildProcessError:
-        return False

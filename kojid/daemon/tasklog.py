@@ -6,7 +6,9 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
+
+from kojid.redaction import RedactingFormatter
 
 FILE_FORMAT = "%(asctime)s [%(levelname)s] %(name)s: %(task)s%(message)s"
 STDERR_FORMAT = "%(asctime)s [%(levelname)s] {%(process)d} %(name)s:%(lineno)d %(task)s%(message)s"
@@ -39,7 +41,7 @@ def begin(task_id: int, directory: str) -> None:
     except OSError as error:
         logger.warning("no log for this task alone: %s", error)
         return
-    handler.setFormatter(logging.Formatter(FILE_FORMAT))
+    handler.setFormatter(RedactingFormatter(FILE_FORMAT))
     handler.addFilter(TaskPrefix())
     logger.addHandler(handler)
 
@@ -49,15 +51,22 @@ def path_of(task_id: int, directory: str) -> Path:
     return Path(directory) / f"{task_id}.log"
 
 
-def sweep(directory: str, lifetime: float) -> int:
-    """Remove logs of tasks that were last written `lifetime` seconds ago; returns how many."""
+def old(directory: str, lifetime: float) -> List[Path]:
+    """The logs of tasks that were last written `lifetime` seconds ago."""
     if not directory or not os.path.isdir(directory):
-        return 0
+        return []
     oldest = time.time() - lifetime
-    removed = 0
+    found = []
     for entry in os.scandir(directory):
         stem, _dot, suffix = entry.name.partition(".")
         if stem.isdigit() and suffix == "log" and entry.stat(follow_symlinks=False).st_mtime < oldest:
-            os.unlink(entry.path)
-            removed += 1
-    return removed
+            found.append(Path(entry.path))
+    return found
+
+
+def sweep(directory: str, lifetime: float) -> int:
+    """Remove logs of tasks that were last written `lifetime` seconds ago; returns how many."""
+    found = old(directory, lifetime)
+    for path in found:
+        path.unlink()
+    return len(found)

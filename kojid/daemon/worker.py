@@ -20,7 +20,9 @@ from kojid.daemon.desk import Desk
 from kojid.daemon.records import Outcome
 from kojid.errors import HostFault
 from kojid.hub import capabilities
-from kojid.system import forks
+from kojid.redaction import redact
+from kojid.sources.scm import SCM
+from kojid.system import forks, phases
 from kojid.tasks import base
 
 _log = logging.getLogger("koji.TaskManager")
@@ -48,9 +50,12 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
     tasklog.begin(handler.id, options.task_log_dir)
     _take_signals(desk)
     forks.become_subreaper()
+    SCM.use_options(options)
     desk.attend(session)
     session.opts["patient"] = True
     handler.session = session
+    phases.listen(desk.phase)
+    phases.enter("at work")
     desk.step("running")
     try:
         with _reserve() as give_up:
@@ -158,7 +163,7 @@ def fault_of(error: BaseException) -> Fault:
     if isinstance(error, Fault):
         return error
     if isinstance(error, koji.GenericError):
-        return Fault(error.faultCode, str(error))
+        return Fault(error.faultCode, redact(str(error)))
     text = "".join(traceback.format_exception(*sys.exc_info())).rstrip()
     _log.warning("TRACEBACK: %s", text)
-    return Fault(getattr(error, "faultCode", 1), text)
+    return Fault(getattr(error, "faultCode", 1), redact(text))

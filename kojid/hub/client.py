@@ -20,6 +20,7 @@ import requests
 from kojid.errors import HostFault
 from kojid.hub import lostreplies
 from kojid.hub.causes import explain_call_error, is_broken_off
+from kojid.hub.guarded import GuardedUploads
 from kojid.hub.lostreplies import Found, Memory, Proven, Rule
 from kojid.hub.transport import Transport
 
@@ -62,6 +63,19 @@ class HubUnreachable(requests.exceptions.ConnectionError, HostFault):
         self.message, self.hint = message, ""
 
 
+@dataclass(frozen=True)
+class Contact:
+    """The last answer of the hub, be it a fault.
+
+    Args:
+        at: when it came, seconds since the epoch.
+        took: seconds that it took.
+    """
+
+    at: float
+    took: float
+
+
 @dataclass
 class _Call:
     """A call on its way.
@@ -90,7 +104,7 @@ class _Call:
         return _Call(self.name, self.args, self.kwargs, self.retry, turn=self.turn + 1)
 
 
-class HubSession(koji.ClientSession):
+class HubSession(GuardedUploads, koji.ClientSession):
     """A session with the hub.
 
     The constructor is the library's, because `subsession` makes its result with it; settings of our own travel in
@@ -102,6 +116,7 @@ class HubSession(koji.ClientSession):
     - ``timeout`` (seconds): how long a call may wait for the next piece of its answer. An impatient session waits for
       a minute at most, and for no longer until the answer is whole.
     - ``topurl``: where the Koji volume is.
+    - ``untrusted``: `mockdir` and `workdir`, where packages and checkouts may have left links.
 
     Attributes:
         last_error: what the latest failed attempt ran into. The library's logins only pass on its text.
@@ -109,6 +124,7 @@ class HubSession(koji.ClientSession):
         after_call: called with the method's name and the hub's answer after each call that went through.
         after_refusal: called with the hub's fault after each call that it answered with one.
         after_renewal: called when the session has a new key (contract 3.5).
+        contact: the last answer; None before the first one.
     """
 
     callnum: Optional[int]
@@ -117,6 +133,7 @@ class HubSession(koji.ClientSession):
     after_call: Optional[Callable[[str, Any], None]] = None
     after_refusal: Optional[Callable[[koji.GenericError], None]] = None
     after_renewal: Optional[Callable[[], None]] = None
+    contact: Optional[Contact] = None
     opts: Dict[str, Any]
     rsession: Optional[Transport]
     logged_in: bool
@@ -330,7 +347,14 @@ class HubSession(koji.ClientSession):
             headers = [(name, key if name == "Koji-Session-Key" else text) for name, text in headers]
         transport: Any = self.rsession
         transport.answer_seconds = float(self.opts["answer_timeout"])
-        return self._sendOneCall(handler, headers, request)
+        begun = time.monotonic()
+        try:
+            answer = self._sendOneCall(handler, headers, request)
+        except (koji.Fault, koji.GenericError):
+            self.contact = Contact(time.time(), time.monotonic() - begun)
+            raise
+        self.contact = Contact(time.time(), time.monotonic() - begun)
+        return answer
 
     def _ask_first(self, call: _Call) -> Optional[Found]:
         """What became of a call that must not be made twice; no transport error is kept from the caller."""

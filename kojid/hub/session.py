@@ -29,6 +29,7 @@ def session_options(options: Any) -> Dict[str, Any]:
     settings: Dict[str, Any] = koji.grab_session_options(options)
     settings["timeout"] = getattr(options, "timeout", None) or READ_TIMEOUT
     settings["topurl"] = getattr(options, "topurl", None)
+    settings["untrusted"] = [str(getattr(options, name, None) or "") for name in ("mockdir", "workdir")]
     return settings
 
 

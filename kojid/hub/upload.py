@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import logging
 import os
 import time
 import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Optional, Union
+from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Union, cast
 
 import koji
 
@@ -62,6 +63,24 @@ class Uploader:
         else:
             self._whole(source, directory, name)
         return f"{directory}/{name}"
+
+    @contextlib.contextmanager
+    def writer(self, name: str) -> Iterator[BinaryIO]:
+        """Upload what is written while it is written, a block at a time: for what is too big to be kept anywhere.
+
+        Args:
+            name: what it is called on the hub; what was there under the name is replaced.
+
+        Raises as `file`, at the end or when a block is full.
+        """
+        check_name(name)
+        stream = _BlockWriter(lambda data, offset: self._block(self._directory, name, data, offset), self._blocksize)
+        yield cast(BinaryIO, stream)
+        stream.finish()
+        answer = self._session.callMethod("checkUpload", self._directory, name, **self._volume)
+        if answer is None or int(answer["size"]) != stream.sent:
+            there = "none" if answer is None else f"{answer['size']} bytes"
+            raise koji.GenericError(f"the hub has {there} of {self._directory}/{name} instead of {stream.sent} bytes")
 
     def block(self, name: str, data: bytes, offset: int, *, subdir: str = "") -> None:
         """Upload a piece of a growing file; the hub cuts its copy off behind it. Repeating a block is safe.
@@ -165,6 +184,36 @@ class Uploader:
             )
         if with_digest and answer["hexdigest"] != whole.adler32:
             raise koji.GenericError(f"the hub's copy of {directory}/{name} has another checksum than the file")
+
+
+class _BlockWriter:
+    """A file that is only written to; it gives its content away in blocks."""
+
+    def __init__(self, send: Callable[[bytes, int], None], blocksize: int) -> None:
+        self.sent = 0
+        self._send = send
+        self._blocksize = blocksize
+        self._buffer = bytearray()
+
+    def write(self, data: bytes) -> int:
+        """Take data; blocks that are full go out."""
+        self._buffer += data
+        while len(self._buffer) >= self._blocksize:
+            self._give(self._blocksize)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing: blocks go out when they are full."""
+
+    def finish(self) -> None:
+        """Give away what is left; of an empty file its empty block."""
+        if self._buffer or not self.sent:
+            self._give(len(self._buffer))
+
+    def _give(self, size: int) -> None:
+        self._send(bytes(self._buffer[:size]), self.sent)
+        self.sent += size
+        del self._buffer[:size]
 
 
 class _Checksum:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import inspect
 import logging
+import re
+import sys
+import traceback
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Dict, Iterable, Mapping, Optional
@@ -15,6 +18,7 @@ import koji.tasks
 from kojid.config.options import Options
 from kojid.errors import ConfigError, explain
 from kojid.plugins import shipped, surface
+from kojid.tasks.base import BaseTaskHandler
 
 _log = logging.getLogger("koji.plugin")
 
@@ -46,16 +50,26 @@ def load(builtin: Mapping[str, Any], names: Iterable[str], path: str, options: O
         _log.info("Loading plugin: %s", name)
         try:
             module = tracker.load(name)
-        except Exception as error:
+            found = scan(vars(module))
+        except (Exception, SystemExit) as error:
+            _log.error("Plugin %s: %s", name, traceback.format_exc().rstrip())
             raise ConfigError(
-                f"Loading plugin {name} failed: {explain(error)}",
+                f"Loading plugin {name} failed: {_why(error)}",
                 f"plugins are looked for in {path}; take it out of the plugin option to start without it",
             ) from error
         _log.info("Plugin %s is %s", name, module.__file__)
         if options is not None:
             _check(module, options)
-        handlers.update(scan(vars(module)))
+        handlers.update(found)
     return handlers
+
+
+def _why(error: BaseException) -> str:
+    """What went wrong with a plugin, and of a name that is not there whether the stock daemon has it."""
+    asked = (
+        re.search(r"cannot import name '(\w+)' from '__main__'", str(error)) if isinstance(error, ImportError) else None
+    )
+    return (surface.missing(asked.group(1)) if asked else "") or explain(error)
 
 
 def _check(module: ModuleType, options: Options) -> None:
@@ -64,14 +78,41 @@ def _check(module: ModuleType, options: Options) -> None:
         module.check(options)
 
 
+def recheck(options: Options) -> None:
+    """Look at the configurations of the shipped plugins that are loaded, before the daemon begins anew with others.
+
+    Args:
+        options: the settings as they would be.
+
+    Raises:
+        ConfigError: one is wrong.
+    """
+    for name in options.plugin:
+        module = sys.modules.get(f"_koji_plugin__{name}")
+        if module is not None:
+            _check(module, options)
+
+
 def scan(namespace: Mapping[str, Any]) -> Handlers:
     """Register callbacks and collect handlers of one plugin's names; everything imported into it counts."""
     found: Handlers = {}
     for value in list(namespace.values()):
         if inspect.isclass(value) and issubclass(value, koji.tasks.BaseTaskHandler):
             methods: Iterable[str] = value.Methods  # type: ignore[attr-defined]
-            found.update(dict.fromkeys(methods, value))
+            found.update(dict.fromkeys(methods, adopt(value)))
         elif callable(value):
             for kind in getattr(value, "callbacks", None) or ():
                 koji.plugin.register_callback(kind, value)
     return found
+
+
+def adopt(handler: Any) -> Any:
+    """A handler class with this daemon's base below its own code (design, decision 3).
+
+    A plugin's class derives from the library's base. What it leaves to that base (waiting, uploads, the working
+    directory) is then done by ours, which has the library's weak spots mended; what it does itself stays as it is.
+    """
+    if issubclass(handler, BaseTaskHandler) or not handler.Methods:
+        return handler
+    own = {"__module__": handler.__module__, "__qualname__": handler.__qualname__, "__doc__": handler.__doc__}
+    return type(handler)(handler.__name__, (handler, BaseTaskHandler), own)

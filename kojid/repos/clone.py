@@ -15,7 +15,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 import koji
 
 from kojid.hub.upload import Uploader
-from kojid.repos import metadata
+from kojid.repos import contents, metadata
 
 logger = logging.getLogger("koji.build")
 
@@ -61,7 +61,7 @@ def upload(uploader: Uploader, old_dir: Path, arch: str) -> Tuple[str, List[str]
     """
     repodata = old_dir / arch / "repodata"
     names = metadata.files(repodata)
-    if "repomd.xml" not in names:
+    if "repomd.xml" not in names or not metadata.named(repodata).issubset(names):
         raise koji.GenericError(f"{repodata} is not complete")
     directory = ""
     for name in names:
@@ -104,7 +104,7 @@ def _description(directory: Path) -> Dict[str, Any]:
 def _unchanged(old: Path, new: Path) -> bool:
     if not (old / "repodata" / "repomd.xml").is_file():
         return False
-    return all(_same(old / name, new / name) for name in _PER_ARCH)
+    return all(_same(old / name, new / name) for name in _PER_ARCH) and contents.same_packages(old, new)
 
 
 def _same(old: Path, new: Path) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import logging
-import re
 import shutil
 from pathlib import Path
 from typing import Any, Callable, List, Optional
 
 import koji
 
-from kojid.repos import metadata
-from kojid.system.files import tail_lines
-from kojid.system.process import ExitStatus, run
+from kojid.repos import contents, metadata
+from kojid.repos.faults import failure, quote
+from kojid.repos.verify import require_whole
+from kojid.system import phases
+from kojid.system.process import run
 
 logger = logging.getLogger("koji.build")
 
@@ -21,9 +22,6 @@ CREATEREPO = "/usr/bin/createrepo"
 LOG = "createrepo.log"
 EMPTY_MARK = "EMPTY_REPO"
 _EMPTY_TEXT = "No packages belong to this repository, so its metadata is empty on purpose.\n"
-
-_TROUBLE = re.compile(r"warning|error|critical|fail", re.IGNORECASE)
-_QUOTED = 10
 
 OnTick = Optional[Callable[[], None]]
 
@@ -54,6 +52,7 @@ def command(
     return [*argv, str(arch_dir if pkglist is not None else out)]
 
 
+@phases.during("createrepo")
 def create(
     options: Any, arch_dir: Path, out: Path, *, log: Path, old_repodata: Optional[Path] = None, on_tick: OnTick = None
 ) -> Path:
@@ -72,7 +71,7 @@ def create(
 
     Raises:
         koji.GenericError: the command failed, or left packages out. CommandTimeout: it took too long.
-        HostFault: it is not installed.
+        HostFault: it is not installed, or this host's disk or memory is full.
     """
     out.mkdir(parents=True, exist_ok=True)
     listed = arch_dir / "pkglist"
@@ -80,9 +79,13 @@ def create(
     comps = arch_dir.parent / "groups" / "comps.xml"
     update = pkglist is not None and options.createrepo_update and _reuse(old_repodata, out)
     argv = command(options, arch_dir, out, pkglist=pkglist, comps=comps if comps.exists() else None, update=update)
+    if update and old_repodata is not None and not contents.same_packages(old_repodata.parent, arch_dir):
+        logger.warning("Packages have been replaced since the metadata of %s was made", old_repodata)
+        argv = [word for word in argv if word != "--skip-stat"]
     status = run(argv, timeout=float(options.command_timeout), log=log, on_tick=on_tick)
     if not status.ok:
         raise failure("failed to create repo", argv[0], status, log)
+    require_whole(out / "repodata", argv[0])
     _check_count(out / "repodata", pkglist, log)
     return out / "repodata"
 
@@ -96,21 +99,6 @@ def is_empty(arch_dir: Path) -> bool:
     """Whether the hub has put no package into an arch of a repo."""
     listed = arch_dir / "pkglist"
     return not listed.exists() or listed.stat().st_size == 0
-
-
-def failure(beginning: str, program: str, status: ExitStatus, log: Path) -> koji.GenericError:
-    """What to raise when one of the repo tools has failed: how it ended, and what its log says of it."""
-    lines = [f"{beginning}: {Path(program).name} {status.describe()}; see {log.name} for more information"]
-    return koji.GenericError("\n".join(lines + _quote(log)))
-
-
-def _quote(log: Path) -> List[str]:
-    try:
-        lines = tail_lines(log, 2000, 1024 * 1024)
-    except OSError as error:
-        return [f"({log.name} can't be read: {error.strerror})"]
-    telling = [line for line in lines if _TROUBLE.search(line)]
-    return [f"  {line}" for line in (telling or lines)[-_QUOTED:]]
 
 
 def _reuse(old_repodata: Optional[Path], out: Path) -> bool:
@@ -134,8 +122,6 @@ def _reuse(old_repodata: Optional[Path], out: Path) -> bool:
 
 def _check_count(repodata: Path, pkglist: Optional[Path], log: Path) -> None:
     """Compare what went in with what came out: a package that can't be read is not always an error to the command."""
-    if not (repodata / "repomd.xml").exists():
-        raise koji.GenericError(f"failed to create repo: there is no {repodata.name}/repomd.xml afterwards")
     wanted: List[str] = []
     if pkglist is not None:
         wanted = metadata.entries(pkglist.read_text(encoding="utf-8").splitlines())
@@ -146,4 +132,4 @@ def _check_count(repodata: Path, pkglist: Optional[Path], log: Path) -> None:
     # A package that is listed twice may count once or twice.
     if not len(set(wanted)) <= count <= len(wanted):
         missing = f"failed to create repo: it has {count} packages instead of {len(set(wanted))}"
-        raise koji.GenericError("\n".join([f"{missing}; see {log.name} for more information", *_quote(log)]))
+        raise koji.GenericError("\n".join([f"{missing}; see {log.name} for more information", *quote(log)]))

@@ -41,6 +41,7 @@ def builder_options(layout: Layout, urls: Urls, mockpath: Path, host: str = BUIL
         "log_file": layout.log_dir / "kojid.log",
         "task_log_dir": layout.log_dir / "kojid",
         "state_dir": layout.run_dir / "kojid",
+        "plugin": "runroot save_failed_tree",
         "plugin_config_dir": layout.plugin_configs,
         "sleeptime": 2,
         "minspace": 1024,

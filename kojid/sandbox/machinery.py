@@ -111,7 +111,9 @@ def usual_settings(layout: Layout, extra: Optional[Mapping[str, Any]] = None) ->
     arch = machine_arch()
     values: Dict[str, Any] = {
         "users": {ADMIN: ("admin",)},
-        "hosts": (HostSetting(BUILDER, arches=arch, channels=("default", "createrepo"), capacity=8.0),),
+        "hosts": (
+            HostSetting(BUILDER, arches=arch, channels=("default", "createrepo", "maven", "runroot"), capacity=8.0),
+        ),
         "run_interval": 0.2,
     }
     values.update(extra or {})

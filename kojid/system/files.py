@@ -11,7 +11,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO, List, Union
 
-from kojid.system.beneath import UnsafeFile, copy_beneath, list_beneath, open_beneath
+from kojid.system.beneath import UnsafeFile, copy_beneath, list_beneath, open_beneath, open_for_upload
 from kojid.system.trees import empty_tree, remove_tree
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "empty_tree",
     "list_beneath",
     "open_beneath",
+    "open_for_upload",
     "printable",
     "remove_tree",
     "tail_lines",

@@ -5,12 +5,23 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from typing import List, Union
+from typing import Iterable, List, Union
 
 from kojid.system import syscalls
 
 MOUNTINFO = "/proc/self/mountinfo"
 _ESCAPE = re.compile(rb"\\([0-7]{3})")
+#: What can be asked of a bind mount, by the names that mount(8) has for it.
+BIND_OPTIONS = {
+    "ro": syscalls.MS_RDONLY,
+    "nosuid": syscalls.MS_NOSUID,
+    "nodev": syscalls.MS_NODEV,
+    "noexec": syscalls.MS_NOEXEC,
+    "noatime": syscalls.MS_NOATIME,
+    "nodiratime": syscalls.MS_NODIRATIME,
+    "relatime": syscalls.MS_RELATIME,
+    "strictatime": syscalls.MS_STRICTATIME,
+}
 _ROUNDS = 5  # a lazy unmount may uncover another mount at the same place
 
 
@@ -52,3 +63,39 @@ def unmount_under(path: Union[str, os.PathLike[str]]) -> List[str]:
             with contextlib.suppress(OSError):
                 syscalls.umount2(mount, syscalls.MNT_DETACH | syscalls.UMOUNT_NOFOLLOW)
     return mounts_under(path)
+
+
+def bind(source: int, target: int, *, recursive: bool = False) -> None:
+    """Mount a directory on another one, both by descriptors: no path is followed that somebody may have bent.
+
+    Args:
+        source: descriptor of what is shown.
+        target: descriptor of where it is shown.
+        recursive: with all that is mounted below it.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    flags = syscalls.MS_BIND | (syscalls.MS_REC if recursive else 0)
+    syscalls.mount(_by_descriptor(source), _by_descriptor(target), flags)
+
+
+def restrict(mounted: int, options: Iterable[str]) -> None:
+    """Give a bind mount options of its own; those that say nothing to one are passed over.
+
+    Args:
+        mounted: descriptor of its top, opened after it was mounted.
+        options: as for mount(8); see `BIND_OPTIONS`.
+
+    Raises:
+        OSError: the kernel refuses.
+    """
+    flags = 0
+    for option in options:
+        flags |= BIND_OPTIONS.get(option, 0)
+    if flags:
+        syscalls.mount("none", _by_descriptor(mounted), syscalls.MS_BIND | syscalls.MS_REMOUNT | flags)
+
+
+def _by_descriptor(descriptor: int) -> str:
+    return f"/proc/self/fd/{descriptor}"

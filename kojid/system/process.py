@@ -11,7 +11,6 @@ import contextlib
 import errno
 import logging
 import os
-import re
 import shlex
 import signal
 import subprocess
@@ -24,6 +23,7 @@ from typing import IO, Any, Callable, Mapping, Optional, Sequence, Set, Tuple, U
 import koji
 
 from kojid.errors import HostFault
+from kojid.redaction import redact
 from kojid.system.accounts import Credentials, clean_environment, credentials_of
 from kojid.system.child import Child, ExitStatus
 from kojid.system.forks import become_subreaper, fork, reap
@@ -62,7 +62,6 @@ logger = logging.getLogger("koji.build.process")
 
 # What Popen's restore_signals already sets back in the child.
 _RESTORED = {signal.SIGPIPE, signal.SIGXFSZ}
-_SECRET = re.compile(r"(://[^/@:\s]*):[^@/\s]*@")
 _TERM_SECONDS = 5.0
 _KILL_SECONDS = 3.0
 
@@ -73,7 +72,7 @@ class CommandTimeout(koji.GenericError):
 
 def command_line(argv: Sequence[str]) -> str:
     """The command as one would type it in a shell, passwords in URLs left out."""
-    return _SECRET.sub(r"\1:***@", shlex.join(argv))
+    return redact(shlex.join(argv))
 
 
 def spawn(

@@ -10,6 +10,17 @@ from typing import Optional, Union
 PR_SET_PDEATHSIG = 1
 PR_SET_NAME = 15
 PR_SET_CHILD_SUBREAPER = 36
+MS_RDONLY = 1
+MS_NOSUID = 2
+MS_NODEV = 4
+MS_NOEXEC = 8
+MS_REMOUNT = 32
+MS_NOATIME = 1024
+MS_NODIRATIME = 2048
+MS_BIND = 4096
+MS_REC = 16384
+MS_RELATIME = 1 << 21
+MS_STRICTATIME = 1 << 24
 MNT_DETACH = 2
 UMOUNT_NOFOLLOW = 8
 RESOLVE_NO_XDEV = 0x01
@@ -50,6 +61,13 @@ def prctl(option: int, argument: Union[int, bytes]) -> None:
 def umount2(target: str, flags: int) -> None:
     """Take a mount away. Raises OSError naming the target."""
     if _libc.umount2(ctypes.c_char_p(os.fsencode(target)), ctypes.c_int(flags)) != 0:
+        raise _failed(target)
+
+
+def mount(source: str, target: str, flags: int) -> None:
+    """Make or change a mount that needs neither a type nor data of its own. Raises OSError naming the target."""
+    arguments = (ctypes.c_char_p(os.fsencode(source)), ctypes.c_char_p(os.fsencode(target)), None)
+    if _libc.mount(*arguments, ctypes.c_ulong(flags), None) != 0:
         raise _failed(target)
 
 

@@ -13,7 +13,7 @@ import os
 import stat
 import time
 from pathlib import Path
-from typing import Any, BinaryIO, Dict, Iterable, List, Optional, Union
+from typing import Any, Dict, Iterable, List, Optional, Union
 
 import koji
 import koji.tasks
@@ -23,7 +23,8 @@ from kojid.errors import HostFault, KojidError
 from kojid.hub import capabilities
 from kojid.hub.upload import Uploader
 from kojid.hub.volume import check_relative, download, volume_url
-from kojid.system.files import open_beneath, remove_tree
+from kojid.system import phases
+from kojid.system.files import open_for_upload, remove_tree
 from kojid.tasks import unasked
 from kojid.tasks.waiting import Waiting
 from kojid.tasks.wakeup import current_wakeup, install_wakeup
@@ -122,6 +123,7 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
         waited: Dict[str, Any] = self.wait(task_id)[task_id]
         return waited
 
+    @phases.during("download")
     def localPath(self, relpath: str) -> str:
         """A local path to a file of the volume: a copy fetched once, or where no topurl is set the mounted file.
 
@@ -142,6 +144,7 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
             download(volume_url(self.options.topurl, relpath), target, seconds=float(self.options.command_timeout))
         return str(target)
 
+    @phases.during("upload")
     def uploadFile(
         self,
         filename: str,
@@ -152,7 +155,7 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
         """Upload a file to the task's directory on the hub, an empty one too.
 
         Args:
-            filename: a local path; below `mockdir` no link is followed.
+            filename: a local path; below `mockdir` no link is followed, below `workdir` none that leaves it.
             relPath: a directory below the task's own.
             remoteName: what it is called there; its own name by default.
             volume: the hub's volume, the default one if None.
@@ -164,16 +167,9 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
             UnsafeFile: it is no regular file, or lies behind a link in a buildroot.
         """
         uploader = Uploader(self.session, self.getUploadDir(), volume=volume)
-        with self._open_for_upload(filename) as source:
+        with open_for_upload(filename, self.options.mockdir, self.options.workdir) as source:
             name = remoteName or os.path.basename(filename)
             return uploader.file(source, name, subdir=(relPath or "").strip("/"))
-
-    def _open_for_upload(self, filename: str) -> BinaryIO:
-        top = str(self.options.mockdir).rstrip("/") + "/"
-        path = os.path.normpath(os.path.abspath(filename))
-        if path.startswith(top):
-            return open_beneath(Path(top), path[len(top) :])
-        return open(path, "rb")
 
     def uploadTree(self, dirpath: str, flatten: bool = False, volume: Optional[str] = None) -> None:
         """Upload a directory's regular files, the empty ones left out.

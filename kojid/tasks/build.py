@@ -16,20 +16,15 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Dict, List, Optional, Sequence, Tuple
 
 import koji
-import koji.tasks
 
-from kojid.errors import HostFault
 from kojid.hub import capabilities
 from kojid.hub.volume import read_start, volume_url
 from kojid.sources import specs
 from kojid.sources.scm import is_scm_url
 from kojid.tasks import buildrequest
 from kojid.tasks.archlist import ArchHeaders, build_arches, matches_literally, noarch_choices
-from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.buildrequest import BuildTags
-
-# These leave the build as it is: the task goes on elsewhere or later.
-_NOT_A_FAILURE = (koji.tasks.ServerExit, koji.tasks.ServerRestart, koji.tasks.RefuseTask, HostFault)
+from kojid.tasks.newbuild import NewBuild, require_listed
 
 
 @dataclass
@@ -59,7 +54,7 @@ class BuiltFiles:
             self.brmap[path] = result["brootid"]
 
 
-class BuildTask(BaseTaskHandler):
+class BuildTask(NewBuild):
     """Build a package from an uploaded source package or from version control."""
 
     Methods: ClassVar[List[str]] = ["build"]
@@ -179,10 +174,7 @@ class BuildTask(BaseTaskHandler):
         config = self.session.getPackageConfig(tags.dest_tag, name, event=self.event_id)
         self.logger.debug("%r", config)
         if not tags.skip_tag and not self.opts.get("scratch"):
-            if config is None:
-                raise koji.BuildError(f"package {name} not in list for tag {tags.dest_name}")
-            if config["blocked"]:
-                raise koji.BuildError(f"package {name} is blocked for tag {tags.dest_name}")
+            require_listed(config, name, tags.dest_name)
         return (config or {}).get("extra_arches") or ""
 
     # -- arches
@@ -235,38 +227,12 @@ class BuildTask(BaseTaskHandler):
             built = self.runBuilds(srpm, tags.build_tag, arches, repo_id)
             self.session.host.moveBuildToScratch(self.id, built.srpm, built.rpms, logs=built.logs)
             return None
-        try:
-            build_id = int(self.session.host.initBuild(data))
-        except koji.GenericError:
-            finished = self._finished_before()
-            if finished is None:
-                raise
-            return finished
-        try:
-            built = self.runBuilds(srpm, tags.build_tag, arches, repo_id)
-            self.session.host.completeBuild(self.id, build_id, built.srpm, built.rpms, built.brmap, logs=built.logs)
-        except _NOT_A_FAILURE:
-            raise
-        except Exception:
-            self._fail_build(build_id)
-            raise
+        build_id, is_complete = self.begin_build(data)
+        if not is_complete:
+            with self.failing_with(build_id):
+                built = self.runBuilds(srpm, tags.build_tag, arches, repo_id)
+                self.session.host.completeBuild(self.id, build_id, built.srpm, built.rpms, built.brmap, logs=built.logs)
         return build_id
-
-    def _finished_before(self) -> Optional[int]:
-        """The build that an earlier run of this task has completed, if it came so far and was cut off then."""
-        complete = koji.BUILD_STATES["COMPLETE"]
-        ids: List[int] = [row["build_id"] for row in self.session.listBuilds(taskID=self.id, state=complete)]
-        if not ids:
-            return None
-        self.logger.warning("An earlier run of this task has completed build %s, going on from there", ids[0])
-        return ids[0]
-
-    def _fail_build(self, build_id: int) -> None:
-        try:
-            self.session.host.failBuild(self.id, build_id)
-        except Exception:
-            # what went wrong before matters more
-            self.logger.exception("Build %s could not be marked as failed", build_id)
 
     def runBuilds(self, srpm: str, build_tag: int, archlist: List[str], repo_id: int) -> BuiltFiles:
         """Spawn a buildArch task for each arch, wait for all, and collect what they have built.
@@ -300,14 +266,3 @@ class BuildTask(BaseTaskHandler):
             )
             tasks.append((arch, task_id))
         return tasks
-
-    def tagBuild(self, build_id: int, dest_tag: int) -> None:
-        """Tag the finished build through a subtask."""
-        task_id = self.session.host.subtask(
-            method="tagBuild",
-            arglist=[dest_tag, build_id, False, None, True],
-            label="tag",
-            parent=self.id,
-            arch="noarch",
-        )
-        self.wait(task_id)

@@ -37,6 +37,11 @@ def check_options(src: Any, opts: Dict[str, Any]) -> None:
         raise koji.BuildError(f"Invalid source specification: {src}")
     if opts.get("arch_override") and not opts.get("scratch"):
         raise koji.BuildError("arch_override is only allowed for scratch builds")
+    check_metadata(opts)
+
+
+def check_metadata(opts: Dict[str, Any]) -> None:
+    """Refuse user metadata that a hub can't keep; raises koji.BuildError."""
     metadata = opts.get("custom_user_metadata")
     if not metadata:
         return

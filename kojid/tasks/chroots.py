@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any, Iterator, Union
 
 import koji
 
@@ -24,12 +24,12 @@ _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextlib.contextmanager
-def buildroot(handler: Any, tag: int, arch: str, **options: Any) -> Iterator[Any]:
+def buildroot(handler: Any, tag: Union[int, str], arch: str, **options: Any) -> Iterator[Any]:
     """A new, initialised buildroot; it is expired at the end, after a failure as well.
 
     Args:
         handler: the task; its working directory takes mock's output.
-        tag: id of the build tag.
+        tag: id or name of the build tag.
         arch: the arch of the buildroot.
         options: more of BuildRoot's arguments, `repo_id` among them.
     """

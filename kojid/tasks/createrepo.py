@@ -12,7 +12,7 @@ import koji
 
 from kojid.buildroot.logs import LogStreamer, follow
 from kojid.hub.upload import Uploader
-from kojid.repos import createrepo, merge, metadata, origins
+from kojid.repos import createrepo, faults, merge, metadata, origins
 from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.newrepo import require_repos_dir
 
@@ -36,13 +36,16 @@ class CreaterepoTask(BaseTaskHandler):
 
         Raises:
             RefuseTask: the volume is not mounted here.
+            HostFault: a tool is missing, or this host's disk or memory is full.
             koji.GenericError: the repository is not in the making, its directory is missing, or a command failed.
         """
         repo = self.session.repoInfo(repo_id, strict=True)
         if repo["state"] != koji.REPO_INIT:
             raise koji.GenericError(f"Repo {repo['id']} not in INIT state (got {repo['state']})")
         arch_dir = self._arch_dir(repo, arch)
-        repodata = self._make(repo, arch, arch_dir, self._old_repodata(oldrepo, arch, arch_dir))
+        old_repodata = self._old_repodata(oldrepo, arch, arch_dir)
+        with faults.own_disk():
+            repodata = self._make(repo, arch, arch_dir, old_repodata)
         tag = self.session.getTag(repo["tag_id"], event=repo["create_event"], strict=True)["name"]
         self.run_callbacks("postCreateRepo", tag=tag, repodir=str(self._out), repo_id=repo["id"], arch=arch)
         return self._upload(repodata)

@@ -138,10 +138,9 @@ class BuildNotificationTask(BaseTaskHandler):
         body += self._changelog(build["id"])
         body += _failure(build, tree)
         body += TaskReport(tree, build, weburl, self.options.topurl).lines()
-        body += [
-            f"Task Info: {weburl}/taskinfo?taskID={build['task_id']}",
-            f"Build Info: {weburl}/buildinfo?buildID={build['id']}",
-        ]
+        if build["task_id"] is not None:
+            body.append(f"Task Info: {weburl}/taskinfo?taskID={build['task_id']}")
+        body.append(f"Build Info: {weburl}/buildinfo?buildID={build['id']}")
         message = mail.compose(self.options.from_addr, recipients, subject, headers, "\n".join(body) + "\n")
         mail.send(self.options, recipients, message)
         return f"sent notification of build {build['id']} to: {', '.join(recipients)}"

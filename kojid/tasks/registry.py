@@ -7,8 +7,11 @@ from typing import Dict, List, Type
 from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.build import BuildTask
 from kojid.tasks.buildarch import BuildArchTask
+from kojid.tasks.chainbuild import ChainBuildTask
+from kojid.tasks.createdistrepo import createDistRepoTask
 from kojid.tasks.createrepo import CreaterepoTask
 from kojid.tasks.dependant import DependantTask
+from kojid.tasks.distrepo import NewDistRepoTask
 from kojid.tasks.library import (
     DefaultTask,
     FakeTask,
@@ -24,18 +27,24 @@ from kojid.tasks.library import (
 from kojid.tasks.newrepo import NewRepoTask
 from kojid.tasks.notifications import BuildNotificationTask, TagNotificationTask
 from kojid.tasks.srpm import RebuildSRPM
+from kojid.tasks.srpmfromscm import BuildSRPMFromSCMTask
 from kojid.tasks.tagging import TagBuildTask
 from kojid.tasks.waitrepo import WaitrepoTask
+from kojid.tasks.wrapperrpm import WrapperRPMTask
 
 _BUILT_IN: List[Type[BaseTaskHandler]] = [
     BuildArchTask,
     BuildNotificationTask,
+    BuildSRPMFromSCMTask,
     BuildTask,
+    ChainBuildTask,
+    createDistRepoTask,
     CreaterepoTask,
     DefaultTask,
     DependantTask,
     FakeTask,
     ForkTask,
+    NewDistRepoTask,
     NewRepoTask,
     RebuildSRPM,
     RestartHostsTask,
@@ -48,6 +57,7 @@ _BUILT_IN: List[Type[BaseTaskHandler]] = [
     TagNotificationTask,
     WaitTestTask,
     WaitrepoTask,
+    WrapperRPMTask,
 ]
 
 

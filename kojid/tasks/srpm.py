@@ -8,25 +8,45 @@ Contract 6.5.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional
 
 import koji
 
 from kojid.sources import specs
+from kojid.system.accounts import credentials_of
 from kojid.system.files import list_beneath
+from kojid.system.ownership import hand_over
 from kojid.tasks.base import BaseBuildTask
 from kojid.tasks.chroots import buildroot, put_file
+
+_MOCK_GROUP = "mock"
+
+
+def give_to_mock(scmdir: str, options: Any) -> None:
+    """Give a checkout to mockuser: source packages are made, and further sources fetched, under its number.
+
+    Args:
+        scmdir: the checkout, the daemon's own so far.
+        options: the daemon's options.
+    """
+    if os.geteuid() == 0:
+        user = credentials_of(options.mockuser, _MOCK_GROUP)
+        hand_over(scmdir, os.geteuid(), user.uid, user.groups[0])
 
 
 class SourcePackageTask(BaseBuildTask):
     """What tasks that make a source package have in common: how the one that came out is taken."""
 
     def take_srpm(self, broot: Any) -> str:
-        """Upload the source package of a buildroot's result directory.
+        """Upload the source package of a buildroot's result directory; returns its file name. Errors of `find_srpm`."""
+        srpm = self.find_srpm(broot)
+        self.uploadFile(f"{broot.resultdir()}/{srpm}")
+        return srpm
 
-        Returns:
-            its file name.
+    def find_srpm(self, broot: Any) -> str:
+        """The file name of the source package in a buildroot's result directory.
 
         Raises:
             koji.BuildError: there is none, there are several, or its name is not what its header says.
@@ -40,7 +60,6 @@ class SourcePackageTask(BaseBuildTask):
         wanted = specs.source_file_name(specs.read_header_beneath(resultdir, srpms[0]))
         if wanted != srpms[0]:
             raise koji.BuildError(f"srpm name mismatch: {wanted} != {srpms[0]}")
-        self.uploadFile(f"{resultdir}/{srpms[0]}")
         return srpms[0]
 
     def srpm_result(self, broot: Any, srpm: str, source: Dict[str, str]) -> Dict[str, Any]:

@@ -65,13 +65,14 @@ class TaskTree:
 
     Args:
         session: the hub.
-        task_id: the top; one that is not there makes an empty tree.
+        task_id: the top; one that is not there makes an empty tree, as does None: builds that were imported have none.
     """
 
-    def __init__(self, session: Any, task_id: int) -> None:
+    def __init__(self, session: Any, task_id: Optional[int]) -> None:
         self.session = session
         self.tasks: List[TaskData] = []
-        self._add(task_id)
+        if task_id is not None:
+            self._add(task_id)
 
     def _add(self, task_id: int) -> None:
         info = self.session.getTaskInfo(task_id)
@@ -91,7 +92,7 @@ class TaskTree:
         except xmlrpc.client.Fault as fault:
             result = fault.faultString
         except koji.GenericError as error:
-            result = error
+            result = f"{type(error).__name__}: {error}"
         return str(result or "Unknown").strip()
 
 

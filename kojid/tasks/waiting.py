@@ -9,6 +9,7 @@ from typing import Any, Dict, Iterable, List, Optional, Set
 
 import koji
 
+from kojid.system import phases
 from kojid.tasks.wakeup import Wakeup
 
 RECHECK_SECONDS = 60.0  # a wake-up can get lost on its way here: the hub is asked at least this often
@@ -30,6 +31,7 @@ class Waiting:
         self.task_id = task_id
         self.wakeup = wakeup
 
+    @phases.during("waiting")
     def run(
         self,
         subtasks: Optional[List[int]],

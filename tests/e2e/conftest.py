@@ -13,6 +13,16 @@ from kojid.sandbox.layout import BUILDER
 from tests.support.mailserver import MailServer
 from tests.support.sandbox import Daemon, Sandbox, open_directory
 from tests.support.sandboxhub import without_ca_variables
+from tests.support.shopgit import GitShop
+
+#: What the git servers of `tests.support.shopgit` hold; no `common`, no source command.
+ALLOWED_SCMS = "127.0.0.1*:/shop/*:no:"
+
+# For builds from version control: which sources may be built, and (of the plugin scmpolicy) which of their branches.
+POLICIES = {
+    "build_from_scm": "match scm_repository */denied-by-policy* :: deny not from there\nall :: allow none",
+    "scm": "match_any branches main :: allow\nall :: deny only what is on main",
+}
 
 
 @pytest.fixture(scope="session")
@@ -38,7 +48,12 @@ def mails(machine: None) -> Iterator[MailServer]:
 def box(machine: None, mails: MailServer) -> Iterator[Sandbox]:
     """The sandbox: its hub runs, the distribution is imported, the build tag has a repository to come."""
     with open_directory() as directory:
-        made = Sandbox.make(directory, mails.port, content={"notifications": True, "recipients": ["team@example.com"]})
+        made = Sandbox.make(
+            directory,
+            mails.port,
+            content={"notifications": True, "recipients": ["team@example.com"]},
+            policies=POLICIES,
+        )
         try:
             yield made
         finally:
@@ -48,7 +63,7 @@ def box(machine: None, mails: MailServer) -> Iterator[Sandbox]:
 @pytest.fixture(scope="session")
 def builder(box: Sandbox) -> Daemon:
     """The build host that serves the default channel, at work for the whole session."""
-    return box.daemon(BUILDER).start()
+    return box.daemon(BUILDER, allowed_scms=ALLOWED_SCMS).start()
 
 
 @pytest.fixture(scope="session")
@@ -63,3 +78,10 @@ def srpms(box: Sandbox) -> Path:
     directory = box.layout.sources / "tests"
     directory.mkdir()
     return directory
+
+
+@pytest.fixture(scope="session")
+def gitshop(box: Sandbox) -> Iterator[GitShop]:
+    """A git server, for packages that are built from version control."""
+    with GitShop.serving(box.layout.dir / "gitshop") as shop:
+        yield shop

@@ -401,6 +401,17 @@ def _repo_done(world: World, _args: List[Any], _kwargs: Dict[str, Any], _example
     return world.builder("host.repoDone", repo_id, {"x86_64": [directory, [name]]})
 
 
+@like("host.distRepoMove")
+def _dist_repo_move(world: World, _args: List[Any], _kwargs: Dict[str, Any], _example: Example) -> Any:
+    task_id = world.admin("distRepo", "demo", ["00000000"], arch=["x86_64"])
+    repo_id = world.admin("getTaskRequest", task_id)[1]
+    directory = Path(world.kernel.settings.pathinfo.work(), koji.pathinfo.taskrelpath(task_id))
+    directory.mkdir(parents=True)
+    for name, text in (("kojipkgs", "{}"), ("repo_manifest", '["./kojipkgs"]')):
+        (directory / name).write_text(text)
+    return world.builder("host.distRepoMove", repo_id, koji.pathinfo.taskrelpath(task_id), "x86_64")
+
+
 @like("listTaggedRPMS")
 def _tagged_rpms(world: World, args: List[Any], kwargs: Dict[str, Any], example: Example) -> Any:
     return world.builder(example["method"], *args, **{**kwargs, "event": world.event})

@@ -155,6 +155,15 @@ def test_chroot_passes_output_and_exit_status_on(host: MockHost, config: Path) -
     assert host.run(config, "--chroot", "--", "no-such-command-at-all").returncode == 127
 
 
+def test_shell_passes_its_exit_status_on_and_logs_no_output(host: MockHost, config: Path) -> None:
+    done = host.run(
+        config, "--arch", "i686", "--old-chroot", "--shell", "--", "uname -m; pwd; echo from the shell; exit 7"
+    )
+    assert done.returncode == 7
+    assert "i686\n/builddir\nfrom the shell\n" in done.stdout
+    assert "from the shell\n" not in (host.results(NAME) / "root.log").read_text()
+
+
 def test_chroot_runs_unprivileged_where_it_is_told(host: MockHost, config: Path) -> None:
     done = host.run(
         config, "--unpriv", "--cwd", "/var/tmp", "--chroot", "--", "sh", "-c", "id -un; pwd; ls /sys/class/net"

@@ -43,14 +43,14 @@ def get_api_version(ctx: Context) -> int:  # noqa: ARG001
 
 @export("mavenEnabled", reads=True)
 def maven_enabled(ctx: Context) -> bool:  # noqa: ARG001
-    """No: this hub keeps no Maven builds."""
-    return False
+    """Yes: Maven builds can be imported, and wrapper packages built around them; no builder makes any here."""
+    return True
 
 
 @export("winEnabled", reads=True)
 def win_enabled(ctx: Context) -> bool:  # noqa: ARG001
-    """No: this hub keeps no Windows builds."""
-    return False
+    """Yes: Windows builds can be imported, and wrapper packages built around them."""
+    return True
 
 
 @export("multiCall", own_transactions=True)

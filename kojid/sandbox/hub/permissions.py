@@ -23,10 +23,12 @@ STANDARD = {
     "host": "adding and changing build hosts",
     "image": "making images",
     "image-import": "importing images that were made elsewhere",
+    "maven-import": "importing Maven builds that were made elsewhere",
     "repo": "making and expiring repositories",
     "sign": "importing signatures and writing signed packages",
     "tag": "changing tags and what is in them",
     "target": "adding and changing build targets",
+    "win-import": "importing Windows builds that were made elsewhere",
 }
 
 

@@ -29,6 +29,7 @@ _METHODS: Mapping[str, Release] = {
     "host.getTasks": (1, 34),
     "host.refuseTask": (1, 34),
     "host.setHostData": (1, 34),
+    "promoteBuild": (1, 34),
     "tagFirstChangeEvent": (1, 35),
     "tagLastChangeEvent": (1, 35),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional, Sequence
@@ -159,14 +160,27 @@ class Buildroot:
             timeout: in seconds; 0 for none.
             runner: whose log has the command's own lines; root.log's by default.
         """
-        confinement = Confinement(
+        environment = self._inner_environment()
+        return (runner or self.runner).run(words, output, self._confinement(user, cwd), timeout, environment)
+
+    def shell(self, words: Sequence[str], *, user: bool, cwd: str) -> int:
+        """Runs a command, or without one a shell, on the caller's own terminal; returns its exit status."""
+        argv = ["/bin/sh", "-c", " ".join(words)] if words else ["/bin/sh", "-i", "-l"]
+        done = subprocess.run(
+            argv, env=self._inner_environment(), preexec_fn=self._confinement(user, cwd).enter, check=False
+        )
+        return done.returncode if done.returncode >= 0 else 128 - done.returncode
+
+    def _confinement(self, user: bool, cwd: str) -> Confinement:
+        return Confinement(
             root=self.root, cwd=cwd, uid=self.caller.build_uid if user else None, gid=self.caller.gid,
             network=bool(self.config["rpmbuild_networking"]), die_with_mock=bool(self.config["children_die_with_mock"]),
             narrow=self.config["arch"] in _NARROW,
         )  # fmt: skip
-        environment = {**self._environment("/bin/bash"), "PROMPT_COMMAND": 'printf "\\033]0;<mock-chroot>\\007"',
-                       "PS1": "<mock-chroot> \\s-\\v\\$ ", **self.config["environment"]}  # fmt: skip
-        return (runner or self.runner).run(words, output, confinement, timeout, environment)
+
+    def _inner_environment(self) -> Dict[str, str]:
+        return {**self._environment("/bin/bash"), "PROMPT_COMMAND": 'printf "\\033]0;<mock-chroot>\\007"',
+                "PS1": "<mock-chroot> \\s-\\v\\$ ", **self.config["environment"]}  # fmt: skip
 
     def record_packages(self) -> None:
         """Writes installed_pkgs.log: a package per line, with its build time and size."""

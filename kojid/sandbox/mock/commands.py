@@ -87,6 +87,12 @@ def _chroot(buildroot: Buildroot, options: argparse.Namespace, arguments: Argume
             raise MockError(f"can't run {arguments[0]}: {error}") from error
 
 
+def _shell(buildroot: Buildroot, options: argparse.Namespace, arguments: Arguments) -> int:
+    """The caller's terminal is the shell's: nothing of it is logged."""
+    with buildroot.ready(), buildroot.logs.state("shell"):
+        return buildroot.shell(arguments, user=options.unpriv, cwd=options.cwd or buildroot.config["chroothome"])
+
+
 def _packages(buildroot: Buildroot, options: argparse.Namespace, arguments: Arguments) -> int:
     if not arguments and options.mode != "update":
         raise NothingToDo(f"--{options.mode} needs packages")
@@ -134,7 +140,7 @@ def _nothing(_buildroot: Buildroot, options: argparse.Namespace, _arguments: Arg
 
 
 _COMMANDS: Dict[str, Command] = {
-    "init": _init, "clean": _clean, "rebuild": _rebuild, "buildsrpm": _buildsrpm, "chroot": _chroot,
+    "init": _init, "shell": _shell, "clean": _clean, "rebuild": _rebuild, "buildsrpm": _buildsrpm, "chroot": _chroot,
     "install": _packages, "remove": _packages, "update": _packages, "installdeps": _installdeps,
     "copyin": _copyin, "copyout": _copyout, "orphanskill": _nothing, "umount": _nothing,
 }  # fmt: skip

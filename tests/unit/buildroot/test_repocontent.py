@@ -75,6 +75,20 @@ def test_packages_of_external_repos_are_marked(repo: Repo, session: FakeSession)
     assert packages == [{**package("a"), "external_repo": EXTERNAL, "location": 1}, package("b")]
 
 
+@pytest.mark.parametrize(("installed", "external"), [("aa", False), ("bb", True)])
+def test_of_two_packages_of_one_name_the_content_tells_which_it_is(
+    repo: Repo, session: FakeSession, installed: str, external: bool
+) -> None:
+    """In the mode simple the merged repo has both."""
+    session.answers["getExternalRepoList"] = [EXTERNAL]
+    repo.lists({**package("a", "aa"), "id": 7})
+    repo.has_origins("a-1-2.x86_64\tfile:///t/repo_4_premerge/\na-1-2.x86_64\thttp://ext/x86_64/\n")
+    packages = [package("a", installed)]
+    repo.content.mark_external(packages)
+    repo.content.map_internal(packages)
+    assert ("external_repo" in packages[0], packages[0].get("id")) == (external, None if external else 7)
+
+
 @pytest.mark.parametrize(("origins", "text"), [
     ("", "No origin for a-1-2.x86_64"),
     ("a-1-2.x86_64\thttp://other/\n", "Unknown origin for a-1-2.x86_64: http://other/"),

@@ -93,7 +93,9 @@ def test_a_link_is_no_source_package(tmp_path: Path, make: Make, mock: FakeMock)
 def test_a_checkout_becomes_a_source_package(make: Make, session: FakeSession, mock: FakeMock) -> None:
     broot = make()
     checkout = Path(broot.rootdir()) / "chroot_tmpdir/scmroot/hello"
-    (checkout / "SOURCES").mkdir(parents=True)
+    for name in ("SOURCES", "SPECS"):
+        (checkout / name).mkdir(parents=True)
+    (checkout / "SPECS" / "hello.spec").touch()
     broot.build_srpm(f"{checkout}/SPECS/hello.spec", str(checkout), ["make", "-c", "sources"])
     assert [call[2:] for call in mock.calls] == [
         ["--no-clean", "--unpriv", "--cwd", "/chroot_tmpdir/scmroot/hello", "--chroot", "--", "make", "-c", "sources"],
@@ -110,6 +112,26 @@ def test_without_a_layout_or_a_command_the_checkout_itself_is_used(make: Make, m
     broot.build_srpm(f"{checkout}/x.spec", str(checkout), None)
     assert len(mock.calls) == 1
     assert mock.calls[0][mock.calls[0].index("--sources") + 1] == str(checkout)
+
+
+@pytest.mark.parametrize("spoilt", ["checkout", "spec"])
+def test_a_source_command_cant_have_mock_read_from_the_host(
+    tmp_path: Path, make: Make, session: FakeSession, mock: FakeMock, spoilt: str
+) -> None:
+    host = tmp_path / "host"
+    host.mkdir()
+    (host / "x.spec").touch()
+    broot = make()
+    checkout = Path(broot.rootdir()) / "x"
+    if spoilt == "checkout":
+        checkout.symlink_to(host)
+    else:
+        checkout.mkdir()
+        (checkout / "x.spec").symlink_to(host / "x.spec")
+    with pytest.raises(koji.BuildError, match="the source command has spoilt the checkout"):
+        broot.build_srpm(f"{checkout}/x.spec", str(checkout), ["true"])
+    assert len(mock.calls) == 1
+    assert session.states() == ["BUILDING", "EXPIRED"]
 
 
 def test_sources_that_can_not_be_had_fail_it(make: Make, session: FakeSession, mock: FakeMock) -> None:

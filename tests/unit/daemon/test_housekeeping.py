@@ -271,3 +271,67 @@ def test_files_without_both_marks_and_names_with_slashes_are_not_ours(tmp_path: 
     (tmp_path / "b.cfg").write_text("# Koji buildroot id: 2\n# Koji buildroot name: ../../etc\n")
     (tmp_path / "c.cfg").write_bytes(b"\xff\xfe\n")
     assert buildroots.scan(tmp_path) == []
+
+
+def test_a_clean_up_of_everything_takes_what_has_ended_and_nothing_else(site: Site) -> None:
+    site.buildroot(1, age=3600, state="FAILED")
+    site.buildroot(2, age=60)
+    site.buildroot(3, age=9000, state="OPEN")
+    run = site.keeper.clean(dry=False, everything=True)
+    assert site.events == 1
+    site.keeper.update([], [])
+    assert run.done
+    assert {one["key"]: one["outcome"] for one in run.progress()["chores"]} == {
+        "buildroot tag-1-7": "done",
+        "buildroot tag-2-7": "done",
+        "content of buildroot tag-3-7": "done",
+    }
+    assert site.directories() == ["tag-3-7", "tag-3-7-bootstrap"]
+
+
+def test_what_a_dry_clean_up_lists_is_not_done_by_the_next_sweep(site: Site) -> None:
+    site.buildroot(1, age=60)
+    old = site.top / "work" / "tasks" / "7" / "7"
+    old.mkdir(parents=True)
+    os.utime(old, (time.time() - 3600, time.time() - 3600))
+    run = site.keeper.clean(dry=True, everything=True)
+    for _ in range(3):
+        site.keeper.update([], [])
+    assert [(one["key"], one["why"]) for one in run.progress()["chores"]] == [
+        ("buildroot tag-1-7", "its task 101 is closed"),
+        (f"working directory {old}", "its task does not run here"),
+    ]
+    assert run.progress()["chores"][0]["paths"] == [str(site.mockdir / f"tag-1-7{end}") for end in ("", "-bootstrap")]
+    assert (site.mockdir / "tag-1-7" / "root" / "etc").is_dir()
+    assert old.exists()
+
+
+def test_while_the_buildroots_do_not_answer_a_clean_up_says_so(site: Site) -> None:
+    site.room = None  # type: ignore[assignment]
+    run = site.keeper.clean(dry=True, everything=False)
+    site.keeper.update([], [])
+    assert run.done
+    assert "does not answer" in run.progress()["trouble"]
+
+
+def test_the_fate_of_each_buildroot_is_known_without_asking_the_hub(site: Site) -> None:
+    for number, age, state in ((1, 60, "CLOSED"), (2, 60, "FAILED"), (3, 200, "CLOSED")):
+        site.buildroot(number, age=age, state=state)
+    site.buildroot(4, age=60)
+    site.buildroot(5, age=60)
+    del site.rows[5]
+    active = [{"id": 4, "task_id": 104, "tag_name": "tag", "arch": "x86_64"}]
+    site.keeper.update(active, [104])
+    calls = len(site.session.method_calls)
+    found = {row["id"]: row for row in site.keeper.fates()}
+    assert len(site.session.method_calls) == calls
+    assert {number: row["fate"] for number, row in found.items()} == {
+        1: "to be emptied",
+        2: "kept, its task failed",
+        3: "emptied, to be removed",
+        4: "in use",
+        5: "not known to the hub",
+    }
+    assert found[1]["due"] == pytest.approx(time.time() + 60, abs=3)
+    assert found[2]["due"] == pytest.approx(time.time() - 60 + 14400, abs=3)
+    assert (found[4]["task"], found[4]["due"]) == (104, None)

@@ -13,7 +13,9 @@ import pytest
 from kojid.daemon.admission import Verdict
 from kojid.daemon.jobs import Job, Jobs
 from kojid.daemon.probes import Answer
+from kojid.daemon.records import TaskRecord
 from kojid.daemon.status import StatusFile
+from kojid.system import processes
 from kojid.system.processes import ProcessId
 from kojid.system.storage import Room
 from tests.support import options
@@ -30,7 +32,8 @@ def read(directory: Path) -> Any:
 
 def test_it_says_what_runs_and_why_nothing_more_comes(tmp_path: Path) -> None:
     jobs = Jobs()
-    jobs.add(Job(7, "build", ProcessId(4711, 1), None, 1, Mock()))
+    record = TaskRecord(7, "build", "build (demo, x.src.rpm)", 4711, 1, "boot", 1, parent=5)
+    jobs.add(Job(7, "build", ProcessId(4711, 1), None, 1, Mock(), record=record))
     tasks = {7: {"id": 7, "waiting": True, "weight": 0.2}}
     file = StatusFile(options(state_dir=str(tmp_path / "state"), maxjobs=4), PROBES)
     file.write(Verdict(False, "Host is disabled", "disabled", 12.0), tasks, jobs)
@@ -39,6 +42,7 @@ def test_it_says_what_runs_and_why_nothing_more_comes(tmp_path: Path) -> None:
     assert found.pop("room")["topdir"] == {"path": "/gone", "trouble": "does not answer"}
     assert found == {
         "pid": os.getpid(),
+        "start_time": processes.start_time(os.getpid()),
         "ready": False,
         "reason": "Host is disabled",
         "kind": "disabled",
@@ -46,7 +50,19 @@ def test_it_says_what_runs_and_why_nothing_more_comes(tmp_path: Path) -> None:
         "jobs": 1,
         "maxjobs": 4,
         "waiting": 1,
-        "tasks": [{"id": 7, "method": "build", "pid": 4711, "waiting": True, "weight": 0.2}],
+        "tasks": [
+            {
+                "id": 7,
+                "method": "build",
+                "subject": "build (demo, x.src.rpm)",
+                "parent": 5,
+                "pid": 4711,
+                "start_time": 1,
+                "waiting": True,
+                "weight": 0.2,
+                "ending": False,
+            }
+        ],
     }
     assert (tmp_path / "state" / "status.json").stat().st_mode & 0o777 == 0o644
 

@@ -8,12 +8,13 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Callable
+from typing import Any, Callable, Optional
 from unittest.mock import Mock
 
 import koji.tasks
 import pytest
 
+from kojid.daemon import subjects
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.loop import Loop
 from kojid.daemon.supervisor import Supervisor
@@ -190,3 +191,22 @@ def test_a_helper_tells_how_it_ended(site: Site) -> None:
     site.supervisor.help_with(lambda: sys.exit(3), "helper", lambda status: ended.append(status.code))
     site.until(lambda: bool(ended))
     assert ended == [3]
+
+
+@pytest.mark.parametrize(
+    ("method", "request_", "subject"),
+    [
+        ("rebuildSRPM", ["cli-build/1.x/fonts-1.0-1.src.rpm", 2, {}], "rebuildSRPM (fonts-1.0-1.src.rpm, noarch)"),
+        ("sleep", [5], "sleep (noarch)"),
+        ("build", ["cli-build/1.x/fonts-1.0-1.src.rpm", "demo", {}], "build (demo, fonts-1.0-1.src.rpm)"),
+        ("buildSRPMFromSCM", ["git+https://me:secret@example.com/fonts#1", 2, {}], None),
+        ("build", None, "malformed task"),
+    ],
+)
+def test_what_a_task_works_on_is_told_in_words_and_without_secrets(
+    method: str, request_: Any, subject: Optional[str]
+) -> None:
+    info = {"id": 7, "method": method, "request": request_, "arch": "noarch"}
+    found = subjects.subject_of(Mock(taskinfo=info), method)
+    assert "secret" not in found
+    assert subject in (None, found)

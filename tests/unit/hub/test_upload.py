@@ -194,3 +194,25 @@ def test_a_real_session_uploads_through_a_broken_connection(
     uploader.file(io.BytesIO(content), "x")
     assert stored == content
     assert server.names() == [None] * 5 + ["checkUpload"]
+
+
+class TestWriting:
+    def test_what_is_written_arrives_in_blocks_while_it_is_written(self, hub: FakeSession) -> None:
+        with Uploader(hub, DIRECTORY, blocksize=4).writer("x") as out:
+            out.write(b"abcde")
+            assert hub.uploads[f"{DIRECTORY}/x"] == b"abcd"
+            out.write(b"fghijklmn")
+        assert hub.uploads[f"{DIRECTORY}/x"] == b"abcdefghijklmn"
+        assert [call.args[1] for call in hub.called("rawUpload")] == [0, 4, 8, 12]
+
+    def test_nothing_written_is_an_empty_file(self, hub: FakeSession) -> None:
+        with Uploader(hub, DIRECTORY).writer("x"):
+            pass
+        assert hub.uploads[f"{DIRECTORY}/x"] == b""
+
+    def test_a_copy_of_another_length_is_an_error(self, hub: FakeSession) -> None:
+        hub.answer("checkUpload", {"size": 1})
+        wrong = pytest.raises(koji.GenericError, match="the hub has 1 bytes of .*/x instead of 3")
+        with wrong, Uploader(hub, DIRECTORY, volume="big").writer("x") as out:
+            out.write(b"abc")
+        assert hub.called("checkUpload")[0].kwargs == {"volume": "big"}

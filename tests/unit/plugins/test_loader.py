@@ -109,6 +109,13 @@ def test_a_plugin_that_ships_is_found_without_a_pluginpath_and_its_configuration
     assert f"Plugin runroot is {shipped}/runroot.py" in caplog.text
 
 
+def test_the_configurations_of_loaded_plugins_can_be_looked_at_again(shipped: Path) -> None:
+    loader.load({}, ["runroot"], "/nowhere")
+    options = Options({"plugin": ["runroot", "not_loaded"]})
+    loader.recheck(options)
+    assert options.checked is True
+
+
 def test_a_sites_own_plugin_takes_the_place_of_one_that_ships(
     shipped: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

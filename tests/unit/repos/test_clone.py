@@ -120,3 +120,20 @@ def test_half_of_the_metadata_is_not_taken_over(session: FakeSession, old: Path)
 
 def test_the_hub_is_told_what_was_taken_over() -> None:
     assert repo_json_updates(3, ("x86_64",)) == {"cloned_from_repo_id": 3, "cloned_archs": ["x86_64"]}
+
+
+def test_a_package_made_anew_under_its_old_name_is_a_change(session: FakeSession, old: Path, new: Path) -> None:
+    rpm = {"name": "a", "version": "1", "release": "2", "arch": "i686", "id": 5, "payloadhash": "aa"}
+    for directory, changes in ((old, {}), (new, {"id": 9, "payloadhash": "bb"})):
+        (directory / "i386/rpmlist.jsonl").write_text(json.dumps({**rpm, **changes}) + "\n")
+        (directory / "x86_64/rpmlist.jsonl").write_text(json.dumps({**rpm, "arch": "noarch"}) + "\n")
+    assert arches(session, old, new) == ["x86_64"]
+    (old / "x86_64/rpmlist.jsonl").write_text("<html>")
+    assert arches(session, old, new) == []
+
+
+def test_metadata_with_a_file_missing_is_not_taken_over(session: FakeSession, old: Path) -> None:
+    repomd = old / "x86_64/repodata/repomd.xml"
+    repomd.write_text('<data type="other"><location href="repodata/other.xml.gz"/></data>')
+    with pytest.raises(koji.GenericError, match="is not complete"):
+        upload(Uploader(session, "tasks/1/1"), old, "x86_64")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +66,24 @@ def test_older_metadata_is_used_again(repo: HubRepo, rpms: list[Path], create: A
     (old / "EMPTY_REPO").touch()
     repodata = create(old=old)
     assert metadata.package_count(repodata) == 2
-    assert not metadata.has_origins(repodata)
+    assert "x-pkgorigins.gz" not in metadata.files(repodata)
     assert "EMPTY_REPO" not in metadata.files(repodata)
     last = (tmp_path / "createrepo.log").read_text().split("\n$ ")[-1]
     assert "--update --skip-stat" in last.splitlines()[0]
+
+
+def test_older_metadata_is_not_trusted_for_a_package_made_anew(
+    repo: HubRepo, rpms: list[Path], create: Any, tmp_path: Path
+) -> None:
+    repo.lists(*rpms)
+    old = create().rename(tmp_path / "repodata")
+    rpm = {"name": "alpha", "version": "1", "release": "1", "arch": "noarch"}
+    (tmp_path / "rpmlist.jsonl").write_text(json.dumps({**rpm, "id": 1, "payloadhash": "aa"}))
+    (repo.arch_dir / "rpmlist.jsonl").write_text(json.dumps({**rpm, "id": 2, "payloadhash": "bb"}))
+    create(old=old)
+    last = (tmp_path / "createrepo.log").read_text().split("\n$ ")[-1].splitlines()[0]
+    assert "--update" in last
+    assert "--skip-stat" not in last
 
 
 @pytest.mark.parametrize("settings", [{"createrepo_update": False}, {}])

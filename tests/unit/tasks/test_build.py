@@ -288,10 +288,24 @@ class TestOptions:
         assert hub.spawned("x86_64")["arglist"][0] == UPLOADED
 
     def test_a_draft_is_one_from_the_start(self, options: Any) -> None:
-        hub = Hub()
+        hub = Hub(listBuilds=[])
         run(hub, options, draft=True)
         assert hub.arguments("host.initBuild")[0][0][0]["draft"] is True
         assert hub.arguments("host.assertPolicy")[0][0][1]["draft"] is True
+
+    @pytest.mark.parametrize(
+        ("state", "labels"), [("BUILDING", ["srpm", "x86_64", "tag"]), ("COMPLETE", ["srpm", "tag"])]
+    )
+    def test_a_second_run_goes_on_with_the_draft_of_the_first(self, options: Any, state: str, labels: Any) -> None:
+        """The hub would make another draft each time, and the first one would stay for ever as it is."""
+        row = {"name": "hello", "version": "1.0", "release": "1,draft_6", "nvr": "hello-1.0-1,draft_6", "build_id": 6}
+        canceled = {**row, "build_id": 5, "release": "1,draft_5", "state": koji.BUILD_STATES["CANCELED"]}
+        other = {**row, "build_id": 4, "version": "0.9", "state": koji.BUILD_STATES["BUILDING"]}
+        hub = Hub(listBuilds=[other, canceled, {**row, "state": koji.BUILD_STATES[state]}])
+        run(hub, options, draft=True)
+        assert "host.initBuild" not in hub.names
+        assert [one["label"] for one in hub.subtasks.spawned] == labels
+        assert hub.spawned("tag")["arglist"][1] == 6
 
     def test_user_metadata_goes_into_the_build(self, options: Any) -> None:
         hub = Hub()

@@ -205,13 +205,51 @@ class TestOfABuild:
         assert " http://hub/koji/getfile?taskID=411&name=root.log&volume=DEFAULT" in mailbox.body
         assert " http://hub/koji/getfile?taskID=412&name=noarch_rpmdiff.json&volume=DEFAULT" in mailbox.body
 
+    def test_a_draft_is_named_and_linked_as_one(self, mailing: Any, mailbox: Mailbox) -> None:
+        mailing.topurl = "http://hub/kojifiles"
+        notify(Hub(), mailing, {**BUILD, "release": "230,draft_26", "nvr": "hello-1.0-230,draft_26", "draft": True})
+        assert mailbox.message["X-Koji-Draft"] == "True"
+        assert "Package: hello-1.0-230,draft_26 " in mailbox.message["Subject"]
+        assert " http://hub/kojifiles/packages/hello/1.0/230,draft_26/data/logs/x86_64/build.log" in mailbox.body
+
+    def test_files_on_another_volume_are_linked_there(self, mailing: Any, mailbox: Mailbox) -> None:
+        mailing.topurl = "http://hub/kojifiles"
+        output = {"build.log": ["DEFAULT", "fast disk"], "hello-1.0-230.x86_64.rpm": ["DEFAULT"]}
+        hub = Hub("FAILED", listTaskOutput=lambda task_id, all_volumes: output if task_id == 412 else {})
+        notify(hub, mailing, {**BUILD, "state": koji.BUILD_STATES["FAILED"], "volume_name": "slow"})
+        getfile = " http://hub/koji/getfile?taskID=412&name="
+        start = mailbox.body.index("Task 412 on builder1")
+        assert mailbox.body[start + 2 : start + 7] == [
+            "logs:",
+            f"{getfile}build.log&volume=DEFAULT",
+            f"{getfile}build.log&volume=fast%20disk",
+            "rpms:",
+            f"{getfile}hello-1.0-230.x86_64.rpm&volume=DEFAULT",
+        ]
+        notify(Hub(), mailing, {**BUILD, "volume_name": "slow"})
+        second = mailbox.envelopes.pop().content.decode()
+        assert "http://hub/kojifiles/vol/slow/packages/hello/1.0/230/x86_64/hello-1.0-230.x86_64.rpm" in second
+
+    def test_a_build_that_was_imported_has_no_tasks_to_tell_of(self, mailing: Any, mailbox: Mailbox) -> None:
+        hub = Hub()
+        notify(hub, mailing, {**BUILD, "task_id": None})
+        assert hub.names == ["getChangelogEntries"]
+        assert [line for line in mailbox.body if "Info: " in line] == [
+            "Build Info: http://hub/koji/buildinfo?buildID=26"
+        ]
+
+    def test_a_build_without_target_says_so(self, mailing: Any, mailbox: Mailbox) -> None:
+        params = [PEOPLE, BUILD, None, "http://hub/koji"]
+        make_handler(BuildNotificationTask, "buildNotification", params, Hub(), mailing, 413).run()
+        assert mailbox.message["X-Koji-Tag"] == "None"
+
     def test_a_failure_says_where_and_why(self, mailing: Any, mailbox: Mailbox) -> None:
         error = koji.BuildError("error building package (arch x86_64)\nsee build.log")
         failed = {**BUILD, "state": koji.BUILD_STATES["FAILED"]}
         notify(Hub("FAILED", getTaskResult=error), mailing, failed)
         body = mailbox.body
         start = body.index("hello-1.0-230 (26) failed on builder1 (noarch), builder1 (x86_64):")
-        assert body[start + 1 : start + 3] == ["  error building package (arch x86_64)", "  see build.log"]
+        assert body[start + 1 : start + 3] == ["  BuildError: error building package (arch x86_64)", "  see build.log"]
         assert body.index("Failed tasks:") < body.index("Closed tasks:")
         assert " http://hub/koji/getfile?taskID=412&name=build.log&volume=DEFAULT" in body
         assert mailbox.message["X-Koji-Status"] == "failed"

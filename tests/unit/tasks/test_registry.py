@@ -16,12 +16,17 @@ from tests.support.faketask import HOST, ScriptedSession, Subtasks, make_handler
 TABLE = {
     "build": ("BuildTask", 0.2, False),
     "buildArch": ("BuildArchTask", 1.5, False),
+    "buildSRPMFromSCM": ("BuildSRPMFromSCMTask", 1.0, False),
     "rebuildSRPM": ("RebuildSRPM", 1.0, False),
+    "chainbuild": ("ChainBuildTask", 0.1, False),
+    "wrapperRPM": ("WrapperRPMTask", 1.5, False),
     "tagBuild": ("TagBuildTask", 1.0, False),
     "tagNotification": ("TagNotificationTask", 0.1, False),
     "buildNotification": ("BuildNotificationTask", 0.1, False),
     "newRepo": ("NewRepoTask", 0.1, False),
     "createrepo": ("CreaterepoTask", 1.5, False),
+    "distRepo": ("NewDistRepoTask", 0.1, False),
+    "createdistrepo": ("createDistRepoTask", 1.5, False),
     "waitrepo": ("WaitrepoTask", 0.2, False),
     "dependantTask": ("DependantTask", 0.2, False),
     "restart": ("RestartTask", 0.1, True),
@@ -51,7 +56,7 @@ def test_what_is_not_built_is_not_registered() -> None:
 
 def test_the_buildroot_tasks_can_tell_whether_a_host_suits() -> None:
     able = {method for method, handler in handlers().items() if hasattr(handler, "checkHost")}
-    assert able == {"buildArch", "rebuildSRPM"}
+    assert able == {"buildArch", "buildSRPMFromSCM", "rebuildSRPM", "wrapperRPM"}
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -19,7 +19,8 @@ COLUMNS = (
     "build.id, build.id AS build_id, build.version, build.release, build.epoch, build.draft, build.state,"
     " time_text(build.completion_time) AS completion_time, build.completion_time AS completion_ts,"
     " time_text(build.start_time) AS start_time, build.start_time AS start_ts,"
-    " NULL AS promotion_time, NULL AS promotion_ts, NULL AS promoter_id, NULL AS promoter_name,"
+    " time_text(promoted.time) AS promotion_time, promoted.time AS promotion_ts,"
+    " promoter.id AS promoter_id, promoter.name AS promoter_name,"
     " build.task_id, build.source, build.extra, events.id AS creation_event_id,"
     " time_text(events.time) AS creation_time, events.time AS creation_ts,"
     " package.id AS package_id, package.name AS package_name, package.name AS name,"
@@ -30,6 +31,8 @@ COLUMNS = (
 TABLES = (
     "build JOIN events ON events.id = build.create_event JOIN package ON package.id = build.pkg_id"
     " JOIN volume ON volume.id = build.volume_id JOIN users ON users.id = build.owner"
+    " LEFT JOIN build_promotions AS promoted ON promoted.build_id = build.id"
+    " LEFT JOIN users AS promoter ON promoter.id = promoted.promoter_id"
 )
 BuildInfo = Union[int, str, Mapping[str, Any]]
 
@@ -109,7 +112,7 @@ def directory(ctx: Context, build: Row) -> Path:
 
 @export("getBuildType", reads=True)
 def get_build_type(ctx: Context, buildInfo: BuildInfo, strict: bool = False) -> Optional[Dict[str, Any]]:
-    """Which types of content a build has: type -> its details (None for rpm).
+    """Which types of content a build has: type -> its details (None for rpm), those of old types as they are kept.
 
     Raises:
         koji.GenericError: no such build and `strict`.
@@ -119,7 +122,14 @@ def get_build_type(ctx: Context, buildInfo: BuildInfo, strict: bool = False) -> 
         return None
     details = (build["extra"] or {}).get("typeinfo", {})
     found = ctx.db.values("SELECT btype FROM build_types WHERE build_id = ?", (build["id"],))
-    return {btype: details.get(btype) for btype in found}
+    return {btype: _kept(ctx, btype, build["id"]) or details.get(btype) for btype in found}
+
+
+def _kept(ctx: Context, btype: str, build_id: int) -> Optional[Row]:
+    """What the tables say of a Maven, Windows or image build."""
+    method = {"maven": "getMavenBuild", "win": "getWinBuild", "image": "getImageBuild"}.get(btype)
+    found: Optional[Row] = ctx.call(method, build_id) if method else None
+    return found
 
 
 @export("getBuildLogs", reads=True)
@@ -142,7 +152,7 @@ def get_build_logs(ctx: Context, build: BuildInfo) -> List[Dict[str, str]]:
 
 @export("getVolume", reads=True)
 def get_volume(ctx: Context, volume: names.Info, strict: bool = False) -> Optional[Row]:
-    """A storage volume's {id, name}; this hub has DEFAULT only.
+    """A storage volume's {id, name}; DEFAULT is the one that every hub has.
 
     Raises:
         koji.GenericError: there is none and `strict`.

@@ -30,15 +30,17 @@ def new_build(ctx: Context, data: Mapping[str, Any], strict: bool = False) -> in
         The build's id.
 
     Raises:
-        koji.GenericError: a value is missing, or there is such a build that can't be begun again.
+        koji.GenericError: a value is missing, there is such a build that can't be begun again, or there is the
+            regular build that a draft would become.
     """
     values = _values(ctx, data)
-    if not values["draft"]:
-        old = builds.get_build(ctx, {key: data[key] for key in ("name", "version", "release")})
-        if old is not None:
-            if strict:
-                raise koji.GenericError(f"Existing build found: {old['nvr']} (id={old['id']})")
-            return _begin_again(ctx, old, values)
+    old = builds.get_build(ctx, {key: data[key] for key in ("name", "version", "release")})
+    if old is not None:
+        if values["draft"]:
+            raise koji.GenericError(f"Target build already exists: {old['nvr']} (id={old['id']})")
+        if strict:
+            raise koji.GenericError(f"Existing build found: {old['nvr']} (id={old['id']})")
+        return _begin_again(ctx, old, values)
     build_id = ctx.db.insert("build", create_event=ctx.event(), **values)
     if values["draft"]:
         ctx.db.update("build", {"id": build_id}, release=koji.gen_draft_release(values["release"], build_id))

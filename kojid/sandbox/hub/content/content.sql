@@ -297,9 +297,11 @@ CREATE TABLE IF NOT EXISTS rpminfo (
     size INTEGER NOT NULL,
     buildtime INTEGER NOT NULL,
     metadata_only BOOLEAN NOT NULL DEFAULT 0,
-    extra TEXT,
-    UNIQUE (name, version, release, arch, external_repo_id, draft)
+    extra TEXT
 );
+-- Drafts may hold rpms of the same name: their builds' releases tell them apart.
+CREATE UNIQUE INDEX IF NOT EXISTS rpminfo_by_name
+    ON rpminfo (name, version, release, arch, external_repo_id) WHERE NOT draft;
 CREATE INDEX IF NOT EXISTS rpminfo_by_build ON rpminfo (build_id);
 
 CREATE TABLE IF NOT EXISTS rpmsigs (
@@ -324,4 +326,48 @@ CREATE TABLE IF NOT EXISTS build_notifications (
     tag_id INTEGER REFERENCES tag (id),
     success_only BOOLEAN NOT NULL DEFAULT 0,
     email TEXT NOT NULL
+);
+
+-- What a Maven or a Windows build says beside the build; an image build has nothing of its own.
+CREATE TABLE IF NOT EXISTS maven_builds (
+    build_id INTEGER PRIMARY KEY REFERENCES build (id),
+    group_id TEXT NOT NULL,
+    artifact_id TEXT NOT NULL,
+    version TEXT NOT NULL
+);
+
+CREATE TABLE IF NOT EXISTS win_builds (
+    build_id INTEGER PRIMARY KEY REFERENCES build (id),
+    platform TEXT NOT NULL
+);
+
+-- Files of builds that are no rpms; `details` is what their type adds, as JSON.
+CREATE TABLE IF NOT EXISTS archiveinfo (
+    id INTEGER PRIMARY KEY,
+    build_id INTEGER NOT NULL REFERENCES build (id),
+    buildroot_id INTEGER REFERENCES buildroot (id),
+    btype TEXT NOT NULL,
+    type_name TEXT NOT NULL,
+    filename TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    checksum TEXT NOT NULL,
+    checksum_type INTEGER NOT NULL,
+    metadata_only BOOLEAN NOT NULL DEFAULT 0,
+    extra TEXT,
+    details TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS archive_by_build ON archiveinfo (build_id);
+
+-- What is installed in an image.
+CREATE TABLE IF NOT EXISTS archive_rpm_components (
+    archive_id INTEGER NOT NULL REFERENCES archiveinfo (id),
+    rpm_id INTEGER NOT NULL REFERENCES rpminfo (id),
+    PRIMARY KEY (archive_id, rpm_id)
+);
+
+-- Draft builds that have become regular ones.
+CREATE TABLE IF NOT EXISTS build_promotions (
+    build_id INTEGER PRIMARY KEY REFERENCES build (id),
+    promoter_id INTEGER NOT NULL REFERENCES users (id),
+    time REAL NOT NULL
 );

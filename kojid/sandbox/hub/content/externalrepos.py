@@ -6,7 +6,7 @@ from typing import Any, Dict, List, Optional
 
 import koji
 
-from kojid.sandbox.hub import events
+from kojid.sandbox.hub import events, queries
 from kojid.sandbox.hub.content import inheritance, names
 from kojid.sandbox.hub.database import Row, equal
 from kojid.sandbox.hub.kernel import Context, export
@@ -20,22 +20,21 @@ def list_external_repos(
     info: Optional[names.Info] = None,
     url: Optional[str] = None,
     event: Optional[int] = None,
-    queryOpts: Any = None,  # noqa: N803
-) -> List[Row]:
+    queryOpts: queries.QueryOpts = None,  # noqa: N803
+) -> Any:
     """External repositories ({id, name, url}), all or those of a name, id or URL."""
-    if queryOpts:
-        raise koji.ParameterError("listExternalRepos: this hub takes no queryOpts here")
     where: Dict[str, Any] = {} if url is None else {"config.url": url}
     if info is not None:
         column, value = next(iter(names.by(info).items()))
         where[f"repo.{column}"] = value
     condition, params = equal(where)
-    return ctx.db.all(
+    rows = ctx.db.all(
         "SELECT repo.id, repo.name, config.url FROM external_repo AS repo"
         " JOIN external_repo_config AS config ON config.external_repo_id = repo.id"
         f" WHERE {events.at(event, 'config')} AND {condition} ORDER BY repo.id",
         params,
     )
+    return queries.apply(rows, queryOpts)
 
 
 @export("getExternalRepo", reads=True)
@@ -189,6 +188,44 @@ def add_external_repo_to_tag(
             raise koji.GenericError(f"tag {tag['name']} already has external repo at priority {priority}")
     values = {"priority": int(priority), "merge_mode": merge_mode, "arches": names.arches(arches)}
     events.add(ctx, "tag_external_repos", tag_id=tag["id"], external_repo_id=repo["id"], **values)
+
+
+@export("editTagExternalRepo")
+def edit_tag_external_repo(
+    ctx: Context,
+    tag_info: names.Info,
+    repo_info: names.Info,
+    priority: Optional[int] = None,
+    merge_mode: Optional[str] = None,
+    arches: Optional[str] = None,
+) -> bool:
+    """Change how a tag has an external repository; needs the permission `tag`.
+
+    Args:
+        ctx: the call.
+        tag_info: the tag.
+        repo_info: the repository.
+        priority, merge_mode, arches: as in addExternalRepoToTag; what is None stays as it is.
+
+    Returns:
+        Whether anything is different now.
+
+    Raises:
+        koji.GenericError: no such tag or repository, the tag has not got it, or as addExternalRepoToTag.
+    """
+    ctx.require("tag")
+    tag, repo = names.need(ctx, "tag", tag_info), _need(ctx, repo_info)
+    found = get_tag_external_repos(ctx, tag["id"], repo["id"])
+    if not found:
+        raise koji.GenericError(f"external repo {repo['name']} not associated with tag {tag['name']}")
+    present = {name: found[0][name] for name in ("priority", "merge_mode", "arches")}
+    asked = {"priority": priority, "merge_mode": merge_mode, "arches": arches}
+    wanted = {**present, **{name: value for name, value in asked.items() if value is not None}}
+    if wanted == present:
+        return False
+    remove_external_repo_from_tag(ctx, tag["id"], repo["id"])
+    add_external_repo_to_tag(ctx, tag["id"], repo["id"], **wanted)
+    return True
 
 
 @export("removeExternalRepoFromTag")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from pathlib import Path
 from typing import Any, List, Mapping, Optional, Sequence, Tuple
@@ -17,6 +16,7 @@ from kojid.sandbox.hub.content import (
     noarch,
     notifications,
     rpmheaders,
+    signatures,
     tagchanges,
     tags,
 )
@@ -56,19 +56,17 @@ def record(ctx: Context, path: Path, rpm: Mapping[str, Any], build: Row, buildro
     nvra = {key: rpm[key] for key in ("name", "version", "release", "arch")}
     known = ctx.db.one(
         "SELECT payloadhash FROM rpminfo WHERE name = :name AND version = :version AND release = :release"
-        " AND arch = :arch AND external_repo_id = 0 AND draft = :draft",
-        {**nvra, "draft": build["draft"]},
+        " AND arch = :arch AND external_repo_id = 0 AND NOT draft",
+        nvra,
     )
-    if known is not None:
+    if known is not None and not build["draft"]:
         same = "the same payload" if known["payloadhash"] == rpm["payloadhash"] else "another payload"
         raise koji.GenericError(f"rpm already exists with {same}: {path.name} ({known['payloadhash']})")
     values = {key: rpm[key] for key in ("epoch", "payloadhash", "size", "buildtime")}
     rpm_id = ctx.db.insert(
         "rpminfo", build_id=build["id"], buildroot_id=buildroot_id, draft=build["draft"], **nvra, **values
     )
-    header = koji.rip_rpm_sighdr(str(path))
-    sighash = hashlib.md5(header).hexdigest()  # the digest that a hub names a signature header by
-    ctx.db.insert("rpmsigs", rpm_id=rpm_id, sigkey=koji.get_sighdr_key(header) or "", sighash=sighash)
+    signatures.keep(ctx, {**nvra, "id": rpm_id}, build, koji.rip_rpm_sighdr(str(path)))
     buildstates.add_type(ctx, build["id"])
     return rpm_id
 

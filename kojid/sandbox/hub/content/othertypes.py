@@ -1,103 +1,129 @@
 # ruff: noqa: N803 - argument names are the ones that clients of a hub send as keywords
-"""Builds of other types than rpm - Maven, Windows, images - and their archives: this hub can take none in.
+"""Builds of other types than rpm - Maven, Windows, images: what each says beside the build, and how one is made.
 
-Clients ask for them when they show any build; the answers are those of a hub that has none.
+Their files are archives (see `archives`). No builder makes such builds here yet: they are imported, for wrapper
+packages to be built around them.
 """
 
 from __future__ import annotations
 
-from typing import Any, List, Optional
+from typing import Any, Mapping, Optional, Union
 
 import koji
 
-from kojid.sandbox.hub import queries
-from kojid.sandbox.hub.content import builds, tags
-from kojid.sandbox.hub.content.names import Info
+from kojid.sandbox.hub.content import builds, buildstates
+from kojid.sandbox.hub.database import Row
 from kojid.sandbox.hub.kernel import Context, export
 
+MAVEN_FIELDS = ("group_id", "artifact_id", "version")
+NewBuild = Union[int, str, Mapping[str, Any]]
 
-def _none(ctx: Context, word: str, build: builds.BuildInfo, strict: bool) -> None:
-    builds.find_id(ctx, build, strict)
-    if strict:
+
+def _details(ctx: Context, word: str, sql: str, build: builds.BuildInfo, strict: bool) -> Optional[Row]:
+    build_id = builds.find_id(ctx, build, strict)
+    found = None if build_id is None else ctx.db.one(sql, (build_id,))
+    if found is None and strict:
         raise koji.GenericError(f"no such {word} build: {build}")
+    return found
 
 
 @export("getMavenBuild", reads=True)
-def get_maven_build(ctx: Context, buildInfo: builds.BuildInfo, strict: bool = False) -> None:
-    """What a Maven build says beside the build: None, as there is none.
+def get_maven_build(ctx: Context, buildInfo: builds.BuildInfo, strict: bool = False) -> Optional[Row]:
+    """What a Maven build says beside the build: build_id, group_id, artifact_id, version; None if it is none.
 
     Raises:
-        koji.GenericError: `strict`.
+        koji.GenericError: it is none and `strict`.
     """
-    _none(ctx, "maven", buildInfo, strict)
+    sql = "SELECT build_id, group_id, artifact_id, version FROM maven_builds WHERE build_id = ?"
+    return _details(ctx, "maven", sql, buildInfo, strict)
 
 
 @export("getWinBuild", reads=True)
-def get_win_build(ctx: Context, buildInfo: builds.BuildInfo, strict: bool = False) -> None:
-    """What a Windows build says beside the build: None, as there is none.
+def get_win_build(ctx: Context, buildInfo: builds.BuildInfo, strict: bool = False) -> Optional[Row]:
+    """What a Windows build says beside the build: build_id, platform; None if it is none.
 
     Raises:
-        koji.GenericError: `strict`.
+        koji.GenericError: it is none and `strict`.
     """
-    _none(ctx, "windows", buildInfo, strict)
+    sql = "SELECT build_id, platform FROM win_builds WHERE build_id = ?"
+    return _details(ctx, "Windows", sql, buildInfo, strict)
 
 
 @export("getImageBuild", reads=True)
-def get_image_build(ctx: Context, buildInfo: builds.BuildInfo, strict: bool = False) -> None:
-    """What an image build says beside the build: None, as there is none.
+def get_image_build(ctx: Context, buildInfo: builds.BuildInfo, strict: bool = False) -> Optional[Row]:
+    """Whether a build is one of images: {build_id}, or None.
 
     Raises:
-        koji.GenericError: `strict`.
+        koji.GenericError: it is none and `strict`.
     """
-    _none(ctx, "image", buildInfo, strict)
+    sql = "SELECT build_id FROM build_types WHERE btype = 'image' AND build_id = ?"
+    return _details(ctx, "image", sql, buildInfo, strict)
 
 
-#: What archives are filtered by, in the order of positions.
-FILTERS = (
-    "buildID",
-    "buildrootID",
-    "componentBuildrootID",
-    "hostID",
-    "type",
-    "filename",
-    "size",
-    "checksum",
-    "checksum_type",
-    "typeInfo",
-    "queryOpts",
-    "imageID",
-    "archiveID",
-    "strict",
-)
+def _build_to_be(ctx: Context, info: NewBuild) -> Row:
+    """The build that is to become one of another type; made when there is none."""
+    build = builds.get_build(ctx, info)
+    if build is None:
+        if not isinstance(info, Mapping):
+            raise koji.GenericError(f"Invalid type for build_info: {type(info)}")
+        missing = [key for key in ("name", "version", "release", "epoch") if key not in info]
+        if missing:
+            raise koji.GenericError(f"Build info doesn't have mandatory '{missing[0]}' key")
+        if info.get("draft"):
+            raise koji.GenericError("only builds of rpms can be drafts")
+        data = {key: info[key] for key in ("name", "version", "release", "epoch")}
+        build = builds.need_build(ctx, buildstates.new_build(ctx, data))
+    if build["draft"]:
+        raise koji.GenericError(f"only builds of rpms can be drafts: {build['nvr']}")
+    return build
 
 
-@export("listArchives", reads=True)
-def list_archives(_ctx: Context, *positions: Any, **filters: Any) -> Any:
-    """The archives that pass the filters (see `FILTERS`): none, as there are none.
+@export("createMavenBuild")
+def create_maven_build(ctx: Context, build_info: NewBuild, maven_info: Mapping[str, Any]) -> None:
+    """Make a build a Maven one, itself made when there is none; needs the permission `maven-import`.
 
     Raises:
-        koji.GenericError: `strict`.
-        koji.ParameterError: there is no such filter.
+        koji.GenericError: a value is missing, or it is a draft.
+        koji.BuildError: it is a Maven build already, with other values.
     """
-    given = {**dict(zip(FILTERS, positions)), **filters}
-    unknown = sorted(set(given) - set(FILTERS))
-    if unknown or len(positions) > len(FILTERS):
-        raise koji.ParameterError(f"listArchives: unexpected arguments: {', '.join(unknown) or positions}")
-    if given.get("strict"):
-        raise koji.GenericError(f"No archives found of build {given.get('buildID')}")
-    return queries.apply([], given.get("queryOpts"))
+    ctx.require("maven-import")
+    build = _build_to_be(ctx, build_info)
+    missing = [key for key in MAVEN_FIELDS if key not in maven_info]
+    if missing:
+        raise koji.GenericError(f"Maven info doesn't have mandatory '{missing[0]}' key")
+    values = {key: maven_info[key] for key in MAVEN_FIELDS}
+    known = get_maven_build(ctx, build["id"])
+    if known is None:
+        ctx.db.insert("maven_builds", build_id=build["id"], **values)
+        buildstates.add_type(ctx, build["id"], "maven")
+        return
+    for key, value in values.items():
+        if known[key] != value:
+            raise koji.BuildError(f"{key} mismatch (current: {known[key]}, new: {value})")
 
 
-@export("listTaggedArchives", reads=True)
-def list_tagged_archives(
-    ctx: Context, tag: Info, event: Optional[int] = None, strict: bool = True, **filters: Any
-) -> List[List[Any]]:
-    """The archives in a tag and their builds: none and none.
+@export("createWinBuild")
+def create_win_build(ctx: Context, build_info: NewBuild, win_info: Mapping[str, Any]) -> None:
+    """Make a build a Windows one, itself made when there is none; needs the permission `win-import`.
 
     Raises:
-        koji.GenericError: no such tag and `strict`.
+        koji.GenericError: a value is missing, or it is a draft.
     """
-    unknown = sorted(set(filters) - {"inherit", "latest", "package", "type", "extra"})
-    if unknown:
-        raise koji.ParameterError(f"listTaggedArchives: unexpected arguments: {', '.join(unknown)}")
-    return [] if tags.get_tag(ctx, tag, strict, event) is None else [[], []]
+    ctx.require("win-import")
+    build = _build_to_be(ctx, build_info)
+    if "platform" not in win_info:
+        raise koji.GenericError("Windows info doesn't have mandatory platform key")
+    sql = "INSERT OR REPLACE INTO win_builds (build_id, platform) VALUES (?, ?)"
+    ctx.db.execute(sql, (build["id"], win_info["platform"]))
+    buildstates.add_type(ctx, build["id"], "win")
+
+
+@export("createImageBuild")
+def create_image_build(ctx: Context, build_info: NewBuild) -> None:
+    """Make a build one of images, itself made when there is none; needs the permission `image-import`.
+
+    Raises:
+        koji.GenericError: a value is missing, or it is a draft.
+    """
+    ctx.require("image-import")
+    buildstates.add_type(ctx, _build_to_be(ctx, build_info)["id"], "image")

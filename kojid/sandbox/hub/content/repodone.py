@@ -47,7 +47,7 @@ def host_repo_done(
         family = filing.of_task(ctx, repo["task_id"])
     home = repos.directory(ctx, repo)
     moves: List[filing.Move] = []
-    for arch, (directory, files) in data.items():
+    for arch, (directory, files) in {} if repo["dist"] else data.items():
         moves += _moves(ctx, home, arch, directory, files, family)
     for source, target in moves:
         target.parent.mkdir(exist_ok=True)
@@ -57,7 +57,8 @@ def host_repo_done(
     if not expire:
         ready = repos.need_repo(ctx, repo_id)
         _link_latest(ctx, ready)
-        reporequests.fulfil(ctx, ready)
+        if not repo["dist"]:
+            reporequests.fulfil(ctx, ready)
 
 
 def _moves(
@@ -81,9 +82,9 @@ def _update_info(path: Path, changes: Mapping[str, Any]) -> None:
 
 def _link_latest(ctx: Context, repo: Row) -> None:
     """Point the tag's link `latest` at a repo with the tag's own options, unless there is a newer one."""
-    if repo["custom_opts"]:
+    if repo["custom_opts"]:  # a dist-repo has none
         return
-    ready = {"repo.tag_id": repo["tag_id"], "repo.state": repos.States["READY"]}
+    ready = {"repo.tag_id": repo["tag_id"], "repo.state": repos.States["READY"], "repo.dist": repo["dist"]}
     if any(
         not other["custom_opts"] and other["create_event"] > repo["create_event"] for other in repos.find(ctx, ready)
     ):

@@ -29,7 +29,7 @@ TABLES = (
 TASK_PRIORITY = 15
 CHANNEL = "createrepo"
 MAX_TASKS = 10
-RETRIES = 3
+RETRIES = 3  # the setting `repo_retries`
 #: Setting `repo_lag` (seconds): how old a tag's changes have to be before a build wants them in its repo; a tag's
 #: extra `repo.lag` goes before it. Requests within one window get the same event, so that one repo serves them all.
 LAG = 3600
@@ -80,7 +80,7 @@ def work_queue(ctx: Context) -> None:
             waiting.append(request)
         elif request["task_state"] not in tasks.FINISHED:
             running += 1
-        elif (request["tries"] or 0) > RETRIES:
+        elif (request["tries"] or 0) > ctx.settings.content.get("repo_retries", RETRIES):
             _update(ctx, request, active=False)
         else:
             waiting.append(request)

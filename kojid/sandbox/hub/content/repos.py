@@ -45,7 +45,8 @@ def find(ctx: Context, where: Mapping[str, Any], condition: str = "1") -> List[R
 
 def directory(ctx: Context, repo: Row) -> Path:
     """Where a repo lies (contract 13)."""
-    return Path(ctx.settings.pathinfo.repo(repo["id"], repo["tag_name"]))
+    paths = ctx.settings.pathinfo
+    return Path((paths.distrepo if repo["dist"] else paths.repo)(repo["id"], repo["tag_name"]))
 
 
 def options(given: Any, strict: bool = True) -> Dict[str, bool]:
@@ -159,7 +160,7 @@ def get_repo(
         tag: the tag.
         state: in this state; READY when neither it nor `event` is given.
         event: made from this event or an earlier one, whatever its state.
-        dist: a dist repo: this hub makes none.
+        dist: a dist repo rather than one to build from.
         min_event: made from this event or a later one.
 
     Raises:

@@ -104,15 +104,13 @@ def list_rpms(
         ctx: the call.
         buildID: of this build.
         buildrootID: made in this buildroot.
-        imageID: in this image: none, as this hub holds no images.
+        imageID: installed in this image, an archive.
         componentBuildrootID: installed in this buildroot; they come with component_buildroot_id and is_update.
         hostID: made on this host.
         arches: of these architectures.
         queryOpts: order and limits.
         draft: only of drafts, or only of others.
     """
-    if imageID is not None:
-        return queries.apply([], queryOpts)
     columns = f"{COLUMNS}, rpminfo.name || '-' || rpminfo.version || '-' || rpminfo.release AS nvr"
     tables = TABLES
     given: Dict[str, Any] = {"rpminfo.build_id": buildID, "rpminfo.buildroot_id": buildrootID, "rpminfo.draft": draft}
@@ -121,6 +119,9 @@ def list_rpms(
         columns += ", listed.buildroot_id AS component_buildroot_id, listed.is_update"
         tables += " JOIN buildroot_listing AS listed ON listed.rpm_id = rpminfo.id"
         where["listed.buildroot_id"] = componentBuildrootID
+    if imageID is not None:
+        tables += " JOIN archive_rpm_components AS component ON component.rpm_id = rpminfo.id"
+        where["component.archive_id"] = imageID
     if hostID is not None:
         tables += " JOIN buildroot ON buildroot.id = rpminfo.buildroot_id"
         where["buildroot.host_id"] = hostID

@@ -14,7 +14,12 @@ REPO_PRIORITY = 15
 REPO_CHANNEL = "createrepo"
 
 
-def _task_options(ctx: Context, priority: Optional[int], channel: Optional[str]) -> Dict[str, Any]:
+def task_options(ctx: Context, priority: Optional[int], channel: Optional[str]) -> Dict[str, Any]:
+    """The options of a task that a user asks for, its priority being relative to the usual one.
+
+    Raises:
+        koji.ActionNotAllowed: nobody is logged in, or a priority that only admins may ask for.
+    """
     ctx.user_id()
     found: Dict[str, Any] = {}
     if priority:
@@ -52,7 +57,7 @@ def build(
         koji.ParameterError: the source is no text.
         koji.ActionNotAllowed: nobody is logged in, or a priority that only admins may ask for.
     """
-    options = _task_options(ctx, priority, channel)
+    options = task_options(ctx, priority, channel)
     if not isinstance(src, str):
         raise koji.ParameterError(f"Invalid type for value '{src}': {type(src)}, expected type {str}")
     return tasks.make_task(ctx, "build", [src, target, dict(opts or {})], **options)
@@ -68,7 +73,7 @@ def chain_build(
     channel: Optional[str] = None,
 ) -> int:
     """Ask for builds in order (contract 6.6): srcs is a list of levels, each a list of sources; else as build."""
-    options = _task_options(ctx, priority, channel)
+    options = task_options(ctx, priority, channel)
     if not isinstance(srcs, list):
         raise koji.ParameterError(f"Invalid type for value '{srcs}': {type(srcs)}, expected type {list}")
     return tasks.make_task(ctx, "chainbuild", [srcs, target, dict(opts or {})], **options)

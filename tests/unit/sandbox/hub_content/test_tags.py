@@ -128,7 +128,14 @@ def test_external_repos_come_from_the_whole_inheritance(admin: Caller) -> None:
     assert (found["external_repo_name"], found["merge_mode"], found["arches"]) == ("far", "koji", None)
     with pytest.raises(koji.GenericError, match="already associated"):
         admin("addExternalRepoToTag", "demo", "far", 6)
+    assert admin("editTagExternalRepo", "demo", "far", merge_mode="bare", arches="x86_64") is True
+    assert admin("editTagExternalRepo", "demo", "far", priority=5) is False
+    (found,) = admin("getExternalRepoList", "demo-build")
+    assert (found["priority"], found["merge_mode"], found["arches"]) == (5, "bare", "x86_64")
+    assert admin("listExternalRepos", queryOpts={"countOnly": True}) == 1
     admin("removeExternalRepoFromTag", "demo", "far")
+    with pytest.raises(koji.GenericError, match="far not associated with tag demo"):
+        admin("editTagExternalRepo", "demo", "far", priority=7)
     assert admin("getExternalRepoList", "demo-build") == []
 
 

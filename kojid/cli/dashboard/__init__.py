@@ -1,0 +1,1 @@
+"""The full-screen view of `kojid top`: keys, plots over time, and the screen drawn with rich."""
