@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -70,7 +71,7 @@ class ChaosDaemon(LightDaemon):
         if status is None:
             return
         said = self.log[self._told :].rpartition("SIGHUP: starting anew")[2]
-        started = "Sleeping for" in said
+        started = re.search(r"koji\.build:\d+ Sleeping for", said) is not None
         refused = status == 1 and not started and any(reason in said for reason in _REFUSED_START)
         assert refused, f"the daemon has ended by itself with {status}:\n{self.log[-6000:]}"
         self.launch(**self._variables)
