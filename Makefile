@@ -7,6 +7,9 @@ PYTEST = mkdir -p -m 700 $(TESTS_TMP) && PYTEST_DEBUG_TEMPROOT=$(TESTS_TMP) $(PY
 CHAOS = export CHAOS_SEED=$(SEED) CHAOS_ROUNDS=$(ROUNDS) CHAOS_FIRST=$(FIRST) && $(PYTEST)
 TESTS_TMP := $(shell mktemp -u -d -t kojid-tests-XXXXXXXX)
 
+# How many files of end-to-end tests run side by side: they mostly wait. Those of one file share a sandbox.
+E2E_WORKERS = 2
+
 # What `make chaos` makes of SEED, ROUNDS and FIRST; `make test` has a short run of its own.
 SEED = 1
 ROUNDS = 3
@@ -45,15 +48,15 @@ pythons: prepare
 	mkdir -p -m 700 $(TESTS_TMP) && PYTEST_DEBUG_TEMPROOT=$(TESTS_TMP) tools/pythons
 
 e2e: prepare
-	$(PYTEST) -v tests/e2e --cov --cov-append --cov-report=term
+	$(PYTEST) -v -n $(E2E_WORKERS) --dist loadfile tests/e2e --cov --cov-append --cov-report=term
 
 chaos: prepare
 	@echo "chaos: SEED=$(SEED) ROUNDS=$(ROUNDS) FIRST=$(FIRST)"
 	$(CHAOS) -v tests/chaos
 	@rm -rf $(TESTS_TMP)
 
-chaos-short: SEED = 6
-chaos-short: ROUNDS = 2
+chaos-short: SEED = 10
+chaos-short: ROUNDS = 1
 chaos-short: prepare
 	$(CHAOS) -v tests/chaos
 

@@ -45,16 +45,18 @@ from kojid.tasks import registry
 _log = logging.getLogger("koji.build")
 _FIRST_ANSWERS = 1.0  # seconds that the first cycle waits for the file systems
 _LAST_CALLS = 5.0  # seconds for an answer of the hub at the end
+_AFTER_TROUBLE = 0.1  # seconds, so that trouble that stays does not fill the log
 _LONGEST_END = 30.0  # seconds; a process in the kernel's hands can outlive even KILL
 
 
 class Manager:
     """What foreground handlers get as their manager: `restart` and `restartVerify` use it (contract 6.12)."""
 
-    def __init__(self, session: Any, options: Options, state: State) -> None:
+    def __init__(self, session: Any, options: Options, state: State, ledger: Ledger) -> None:
         self.session = session
         self.options = options
         self._state = state
+        self._ledger = ledger
 
     @property
     def host_id(self) -> int:
@@ -79,6 +81,10 @@ class Manager:
     @restart_pending.setter
     def restart_pending(self, value: bool) -> None:
         self._state.restart_pending = value
+        try:
+            self._ledger.plan_restart() if value else self._ledger.forget_restart()
+        except OSError as error:
+            _log.error("a crash would make this daemon forget the restart: %s", error.strerror or error)
 
 
 class Daemon:
@@ -121,7 +127,7 @@ class Daemon:
         self._loop.close()
 
     def _set_up(self) -> None:
-        state = State(*self._keeper.identify())
+        state = State(*self._keeper.identify(), restart_pending=self._ledger.restart_planned())
         self._state = state
         handlers = loader.load(registry.handlers(), self._options.plugin, self._options.pluginpath, self._options)
         self._supervisor = Supervisor(self._loop, self._options, self._event, self._ledger)
@@ -131,7 +137,7 @@ class Daemon:
         self._probes = probes
         self._status_file = StatusFile(self._options, probes)
         housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._event)
-        manager = Manager(self._session, self._options, state)
+        self._manager = manager = Manager(self._session, self._options, state, self._ledger)
         taker = Taker(self._session, self._options, handlers, self._supervisor, manager)
         certificate = CertificateWatch(self._options)
         judge = Admission(self._options, probes, certificate.trouble)
@@ -206,7 +212,7 @@ class Daemon:
 
     def _restart_gracefully(self) -> None:
         _log.info("Initiating graceful restart")
-        self._state.restart_pending = True
+        self._manager.restart_pending = True
         self._event()
 
     def _reload(self) -> None:
@@ -229,7 +235,7 @@ class Daemon:
             while self._stopping is None and not self._reloading:
                 if time.monotonic() >= self._beat.next:
                     self._one_cycle()
-                self._loop.turn(self._beat.next)
+                self._attend()
         except (Interrupted, SystemExit, KeyboardInterrupt, koji.tasks.ServerExit):
             pass
         except koji.tasks.ServerRestart:
@@ -245,6 +251,14 @@ class Daemon:
                 self._replace()
         _log.info("Exiting")
         return code
+
+    def _attend(self) -> None:
+        """Let the loop run what has happened; trouble in one of its callbacks does not end the daemon."""
+        try:
+            self._loop.turn(self._beat.next)
+        except Exception as error:
+            _log.exception("what has just happened could not be seen to: %s", explain(error))
+            time.sleep(_AFTER_TROUBLE)
 
     def _one_cycle(self) -> None:
         """A cycle and the time of the next; what goes wrong in it costs the cycle, never the daemon."""
@@ -301,10 +315,12 @@ class Daemon:
         with contextlib.suppress(Exception):
             self._session.logout()
         self._keeper.forget()
+        self._ledger.forget_restart()
 
     def _shut_down(self) -> None:
         """End every task, give them back to the hub, and leave (contract 4.1, after the loop)."""
         _log.info("Shutting down, please wait...")
+        self._ledger.forget_restart()
         self._state.verdict = Verdict(False, "the daemon was told to stop", "stopping", time.time())
         # before the first cycle the hub's list is not known, but what was taken up is
         tasks = set(self._state.tasks) or {job.task_id for job in self._supervisor.jobs}
