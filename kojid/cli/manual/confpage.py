@@ -13,8 +13,8 @@ from kojid.config.render import LIMIT_HELP
 _DESCRIPTION = (
     f"`{DEFAULT_FILE}` has the settings of the builder daemon `kojid`, in the section [{SECTION}] of an INI file: one "
     "`name = value` in a line, comments begin with ; or #. Files kojid.conf.d/*.conf beside it are read after it, in "
-    "the order of their names; what the daemon's command line says comes last. A name that is not known is an error, which "
-    "`kojid --fg --skip-main` finds before the daemon does."
+    "the order of their names; what the daemon's command line says comes last. A name that is not known is an error; "
+    "`kojid --fg --skip-main` finds it before the daemon does."
 )
 
 

@@ -11,7 +11,7 @@ from kojid.config.loader import DEFAULT_FILE
 
 _DESCRIPTION = (
     "`kojid` is the builder daemon of the Koji build system: it takes tasks from a hub, carries them out on this host "
-    "and delivers what they made. Without a sub-command it is the daemon, which runs as root; usually systemd starts it. "
+    "and delivers what they made. Without a sub-command it is the daemon, run as root, usually by systemd. "
     "Sub-commands look after a host, and make a whole build system on one machine to try things out."
 )
 _SIGNALS = {
