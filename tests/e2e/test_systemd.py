@@ -128,7 +128,7 @@ def test_nothing_is_in_the_journal_twice(container: Machine) -> None:
 
 
 def test_a_reload_keeps_the_tasks(box: Sandbox, container: Machine) -> None:
-    task = box.task("sleep", 15, channel=HOST)
+    task = box.task("sleep", 8, channel=HOST)
     before = running(container, task)
     container.run("systemctl", "reload", "kojid")
     wait_for(lambda: container.journal("_SYSTEMD_UNIT=kojid.service", "--grep=still runs: re-attached"), 40)
