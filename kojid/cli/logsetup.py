@@ -48,20 +48,29 @@ def _add(handler: logging.Handler, layout: str) -> None:
     logging.getLogger("koji").addHandler(handler)
 
 
+def level_of(options: Options) -> int:
+    """The level that `log_level` names; WARNING when it is not set.
+
+    Raises:
+        ConfigError: it is not the name of a level.
+    """
+    if not options.log_level:
+        return logging.WARNING
+    found = logging.getLevelName(str(options.log_level).upper())
+    if not isinstance(found, int):
+        raise ConfigError(
+            f"Invalid log level: {options.log_level}", "set log_level to DEBUG, INFO, WARNING, ERROR or CRITICAL"
+        )
+    return found
+
+
 def set_levels(options: Options, *, verbose: bool, debug: bool, debug_task: bool) -> None:
     """Set the level of logger `koji` from `log_level` and the command line.
 
     Raises:
         ConfigError: `log_level` is not the name of a level.
     """
-    level = logging.WARNING
-    if options.log_level:
-        found = logging.getLevelName(str(options.log_level).upper())
-        if not isinstance(found, int):
-            raise ConfigError(
-                f"Invalid log level: {options.log_level}", "set log_level to DEBUG, INFO, WARNING, ERROR or CRITICAL"
-            )
-        level = found
+    level = level_of(options)
     if debug:
         level = logging.DEBUG
     elif verbose:

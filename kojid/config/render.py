@@ -15,7 +15,7 @@ from kojid.config.options import GROUPS, RETIRED, Option
 _HEAD = """\
 ; Configuration of kojid, the builder daemon. Lines that start with ; are comments; options
 ; that are commented out show their default or an example. Files named kojid.conf.d/*.conf
-; beside this one are read after it. `kojid --fg --skip-main` tries it up to the login.
+; beside this one are read after it. `kojid check` tells what is wrong with it.
 """
 
 
