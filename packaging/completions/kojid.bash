@@ -6,8 +6,9 @@
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
 _shtab_kojid_sandbox_subparsers=(up demo status koji down reset)
-_shtab_kojid_subparsers=(clean drain logs sandbox status top undrain)
+_shtab_kojid_subparsers=(check clean drain logs sandbox status top undrain)
 
+_shtab_kojid_check_option_strings=(-h --help -c --config --offline --json --list)
 _shtab_kojid_clean_option_strings=(-h --help -c --config --dry-run --all)
 _shtab_kojid_drain_option_strings=(-h --help -c --config --reason --wait --timeout)
 _shtab_kojid_logs_option_strings=(-h --help -c --config -f --follow -n --lines --log)
@@ -23,6 +24,8 @@ _shtab_kojid_top_option_strings=(-h --help -c --config --interval)
 _shtab_kojid_undrain_option_strings=(-h --help -c --config)
 _shtab_kojid_option_strings=(-h --help --version -c --config -f --fg --force-lock -v --verbose -d --debug --debug-task --debug-xmlrpc --skip-main -s --server --topurl --topdir --user --password --sleeptime --maxjobs --minspace --workdir --admin-emails --mockdir --mockuser --chroot-tmpdir --plugin --pluginpath)
 
+_shtab_kojid_check__c_COMPGEN=_shtab_compgen_files
+_shtab_kojid_check___config_COMPGEN=_shtab_compgen_files
 _shtab_kojid_clean__c_COMPGEN=_shtab_compgen_files
 _shtab_kojid_clean___config_COMPGEN=_shtab_compgen_files
 _shtab_kojid_drain__c_COMPGEN=_shtab_compgen_files
@@ -50,8 +53,14 @@ _shtab_kojid___mockdir_COMPGEN=_shtab_compgen_dirs
 _shtab_kojid___chroot_tmpdir_COMPGEN=_shtab_compgen_dirs
 
 _shtab_kojid_sandbox_pos_0_choices=(up demo status koji down reset)
-_shtab_kojid_pos_0_choices=(clean drain logs sandbox status top undrain)
+_shtab_kojid_pos_0_choices=(check clean drain logs sandbox status top undrain)
 
+_shtab_kojid_check_pos_0_nargs='*'
+_shtab_kojid_check__h_nargs=0
+_shtab_kojid_check___help_nargs=0
+_shtab_kojid_check___offline_nargs=0
+_shtab_kojid_check___json_nargs=0
+_shtab_kojid_check___list_nargs=0
 _shtab_kojid_clean__h_nargs=0
 _shtab_kojid_clean___help_nargs=0
 _shtab_kojid_clean___dry_run_nargs=0
