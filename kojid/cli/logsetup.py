@@ -13,6 +13,7 @@ import sys
 from email.message import EmailMessage
 from typing import List
 
+from kojid.cli import journal
 from kojid.config.options import Options
 from kojid.daemon.tasklog import FILE_FORMAT, STDERR_FORMAT, TaskPrefix
 from kojid.errors import ConfigError
@@ -33,8 +34,12 @@ def log_to_file(path: str) -> None:
 
 
 def log_to_stderr() -> None:
-    """Add stderr, for the foreground."""
-    _add(logging.StreamHandler(sys.stderr), STDERR_FORMAT)
+    """Add stderr, for the foreground; where systemd leads it into the journal, the journal itself in its place."""
+    handler = journal.handler()
+    if handler is not None:
+        _add(handler, journal.FORMAT)
+    else:
+        _add(logging.StreamHandler(sys.stderr), STDERR_FORMAT)
 
 
 def _add(handler: logging.Handler, layout: str) -> None:
