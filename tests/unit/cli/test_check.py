@@ -388,6 +388,7 @@ def test_a_hub_that_is_down_costs_one_error_and_no_time(scene: Scene) -> None:
 
 def test_a_check_changes_nothing(scene: Scene) -> None:
     certificate(scene)
+    plugin("import koji\n")(scene)
     scene.check("--offline", "file")  # writes the configuration
     before = _listing(scene.dir)
     scene.check("--offline")
