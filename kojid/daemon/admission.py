@@ -16,6 +16,13 @@ _log = logging.getLogger("koji.TaskManager")
 _LOAD_PER_CPU = 4.0  # contract 4.2, step 7
 _WAITING_PER_JOB = 4
 DRAINED = "drained"  # the kind of the verdict
+# All kinds that there are, for who has to know them beforehand.
+KINDS = (
+    "starting", DRAINED, "restart", "disabled", "capacity", "maxjobs", "load", "memory", "certificate", "stopping",
+    *(f"{place} {what}" for place in ("mockdir", "workdir", "log_file") for what in ("unknown", "space", "inodes")),
+    "mockdir read-only", "workdir read-only", "topdir unknown",
+    *(f"{kind} pressure" for kind in pressure.KINDS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
