@@ -19,7 +19,7 @@ help:
 	@echo "make test       linters, types, unit tests, end-to-end tests"
 	@echo "make lint | unit | pythons | e2e    one part of it"
 	@echo "make chaos [SEED=n] [ROUNDS=n] [FIRST=n]    rounds of random faults, docs/reliability.md"
-	@echo "make generated  etc/kojid.conf and docs/options.md anew from the option table"
+	@echo "make generated  etc/kojid.conf, docs/options.md, the table in docs/metrics.md anew"
 	@echo "make clean      what the above left in this directory"
 
 demo:
@@ -60,6 +60,7 @@ chaos-short: prepare
 generated: prepare
 	$(PYTHON) -m kojid.config.render conf > etc/kojid.conf
 	$(PYTHON) -m kojid.config.render reference > docs/options.md
+	$(PYTHON) -m kojid.metrics.render docs/metrics.md
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* *.egg-info
