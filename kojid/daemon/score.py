@@ -8,18 +8,20 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import Any, Dict, Optional
+from collections import deque
+from typing import Any, Deque, Dict, Optional
 
 from kojid.daemon.jobs import Job
 from kojid.metrics import tally
 from kojid.system.child import ExitStatus
-from kojid.system.processes import CLOCK_TICKS
+from kojid.system.processes import CLOCK_TICKS, ProcessId
 from kojid.system.termination import Termination
 
 _log = logging.getLogger("koji.TaskManager")
 REMAINS, ORPHAN, STRAY = "remains", "orphan", "stray"  # kinds of leaked processes
 HOST, PACKAGE, LIMIT, INTERNAL = "host", "package", "limit", "internal"
 DROPPED, STOPPED, LOST, UNKNOWN = "dropped", "stopped", "lost", "unknown"
+_leaks: Deque[ProcessId] = deque(maxlen=1000)  # one may be met as what a task left and as an orphan at the same time
 # The hub's calls that end a task, and its states of tasks that a daemon finds ended.
 OUTCOMES: Dict[str, str] = {"closeTask": "closed", "failTask": "failed", "refuseTask": "refused", "freeTasks": "freed"}
 STATES: Dict[str, str] = {"CLOSED": "closed", "FAILED": "failed", "CANCELED": STOPPED, "FREE": "freed"}
@@ -77,8 +79,10 @@ def leaked(kind: str, number: int) -> None:
 
 def ended_by_force(ending: Termination, leak: str) -> None:
     """A process tree has been ended; `leak` is what kind of leak the processes were, empty for none."""
-    if leak and ending.met:
-        leaked(leak, len(ending.met))
+    new = ending.met.difference(_leaks) if leak else set()
+    if new:
+        _leaks.extend(new)
+        leaked(leak, len(new))
     if ending.leftover:
         tally.count("kojid_unkillable_processes_total", amount=float(len(ending.leftover)))
 

@@ -70,13 +70,14 @@ def test_tasks_are_counted_by_how_they_ended_and_all_that_they_do_is(builder: Bu
 
 
 def test_the_daemon_tells_how_it_is(builder: Builder, tmp_path: Path) -> None:
-    found = reaches(builder, 1, "kojid_ready")
+    found = wait_for(lambda: seen if (seen := scrape(builder)).get("kojid_heartbeats_total", result="ok") else None)
+    assert found is not None
     assert found.labels("kojid_build_info") == {(("version", __import__("kojid").__version__),): 1.0}
     now = time.time()
     for name in ("snapshot", "last_heartbeat", "hub_contact"):
         assert now - 15 < found.get(f"kojid_{name}_timestamp_seconds") <= now + 1, name  # type: ignore[operator]
     assert found.get("kojid_certificate_expiry_timestamp_seconds") > now  # type: ignore[operator]
-    assert set(found.labels("kojid_not_ready_reason").values()) == {0.0}
+    assert sum(found.labels("kojid_not_ready_reason").values()) == 1 - found.get("kojid_ready")  # type: ignore[operator]
     assert found.get("kojid_max_jobs") == 10
     assert found.get("kojid_capacity") == builder.admin.getHost("builder")["capacity"]
     for place in ("mockdir", "workdir", "log_file"):
@@ -137,11 +138,12 @@ def test_after_a_kill_the_next_daemon_counts_whom_it_took_up_and_how_the_others_
 
     started = found.get("kojid_start_time_seconds")
     assert started is not None
+    living = len([task for task in long if builder.record(task) is not None])
     builder._told = len(builder.log)
     builder.send(signal.SIGHUP)  # begins anew in place: the port and the tasks are taken up
     found = scrape(builder)
     assert found.get("kojid_start_time_seconds") > started  # type: ignore[operator]
-    reaches(builder, 3, "kojid_tasks_reattached_total")
+    reaches(builder, living, "kojid_tasks_reattached_total")
 
 
 def test_faults_uploads_phases_and_leaks_are_told_by_the_tasks(hub: SandboxHub, tmp_path: Path) -> None:
@@ -156,7 +158,8 @@ def test_faults_uploads_phases_and_leaks_are_told_by_the_tasks(hub: SandboxHub, 
         made.admin.cancelTask(host)
         for kind in ("package", "internal", "host"):
             assert found.get("kojid_task_faults_total", method="counted", kind=kind) == 1
-        found = reaches(made, 1, "kojid_leaked_processes_total", kind="remains")
+        # who finds it first: the end of its task, or the look for orphans at the end of another one
+        wait_for(lambda: sum(scrape(made).labels("kojid_leaked_processes_total").values()) == 1)
         found = reaches(made, 1, "kojid_task_phase_seconds_count", phase="upload")
         assert found.get("kojid_task_phase_seconds_count", phase="rebuild") == 2  # before and after the upload
         assert found.get("kojid_upload_bytes_total") == 12345
