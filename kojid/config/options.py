@@ -103,6 +103,8 @@ _WORK = Group("Work and limits", (
     Option("task_int_timeout", INT, 3, "Seconds that a task has to end after SIGINT, which goes to its own process first."),
     Option("task_term_timeout", INT, 2, "Seconds that what is left of it then has after SIGTERM."),
     Option("task_kill_timeout", INT, 3, "Seconds after SIGKILL until processes that still do not end are reported."),
+    Option("refusal_timeout", INT, 900, "Seconds for which a task that this host gave back is left to others, on hubs that keep "
+           "no refusals themselves (up to 1.33)."),
     Option("task_idle_timeout", INT, 0, "Seconds after which a task fails that writes no log, uses less than a hundredth of a "
            "processor and does not wait for subtasks. 0: never."),
     Option("task_max_age", INT, 0, "Seconds after which a task fails, whatever it does. 0: never."),

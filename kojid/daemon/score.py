@@ -55,8 +55,6 @@ def exited(job: Job, status: Optional[ExitStatus], *, outcome_left: bool) -> Non
         status: how; None of one that is no child of this daemon.
         outcome_left: whether its outcome is still to be delivered, and counted then.
     """
-    if not tally.counting():
-        return
     tally.observe("kojid_task_duration_seconds", _age(job), job.method)
     if job.told or outcome_left:
         return

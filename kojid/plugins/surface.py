@@ -93,5 +93,10 @@ def lookup(name: str) -> Any:
 
 
 def publish() -> None:
-    """Put the names into `__main__`, before any plugin is loaded."""
+    """Put the names into `__main__`, before any plugin is loaded.
+
+    Plugins that take SCM from the library, and derive from it, get the daemon's, too: the library's own checks out as
+    root (contract 11, item 22).
+    """
     vars(sys.modules["__main__"]).update(names())
+    koji.daemon.SCM = SCM

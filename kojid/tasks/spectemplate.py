@@ -9,11 +9,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from typing import Any, BinaryIO, Dict, Iterable, Tuple
+from typing import Any, BinaryIO, Dict, Iterable, Iterator, Tuple
 
 import koji
 
 from kojid.buildroot.chrootfiles import open_directory
+from kojid.errors import HostFault
 from kojid.sources import speccheck, templates
 from kojid.system.files import open_beneath
 
@@ -81,11 +82,21 @@ def put_beside(directory: int, files: Iterable[Tuple[str, str]]) -> None:
             there is a file of that name already, all of it with hyphens for the slashes.
 
     Raises:
-        FileExistsError: there is a file of that name, too.
+        koji.BuildError: there is a file of that name, too.
+        HostFault: there is no room for it.
     """
     for local, relative in files:
+        _put(directory, local, relative)
+
+
+def _put(directory: int, local: str, relative: str) -> None:
+    try:
         with open(local, "rb") as opened, _create_one_of(directory, relative) as out:
             shutil.copyfileobj(opened, out, 1024 * 1024)
+    except FileExistsError as error:
+        raise koji.BuildError(f"{relative} has no name of its own beside the spec file template") from error
+    except OSError as error:
+        raise HostFault(f"{relative} can't be put into the buildroot: {error.strerror}") from error
 
 
 def _create_one_of(directory: int, relative: str) -> BinaryIO:
@@ -102,7 +113,7 @@ def _create(directory: int, name: str) -> BinaryIO:
 
 
 @contextlib.contextmanager
-def opened(root: str, inside: str) -> Any:
+def opened(root: str, inside: str) -> Iterator[int]:
     """A descriptor of a directory of a chroot.
 
     Args:
@@ -112,8 +123,9 @@ def opened(root: str, inside: str) -> Any:
     Raises:
         koji.BuildrootError: there is a link or a file in the way.
     """
-    try:
-        with open_directory(root, inside) as descriptor:
-            yield descriptor
-    except (OSError, ValueError) as error:
-        raise koji.BuildrootError(f"{inside} of the buildroot can't be used: {error}") from error
+    with contextlib.ExitStack() as stack:
+        try:
+            descriptor = stack.enter_context(open_directory(root, inside))
+        except (OSError, ValueError) as error:
+            raise koji.BuildrootError(f"{inside} of the buildroot can't be used: {error}") from error
+        yield descriptor

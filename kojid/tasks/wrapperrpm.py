@@ -67,6 +67,7 @@ class Made:
         spec: name of the spec file.
         source: where its template came from.
         srpm, rpms: names of the packages.
+        build_id: the build of their own, if they make one.
     """
 
     broot: Any
@@ -74,6 +75,7 @@ class Made:
     source: Dict[str, str]
     srpm: str = ""
     rpms: List[str] = field(default_factory=list)
+    build_id: Optional[int] = None
 
     @property
     def logs(self) -> List[str]:
@@ -133,7 +135,10 @@ class WrapperRPMTask(SourcePackageTask, NewBuild):
             give_to_mock(scmdir, self.options)
             broot.build_srpm(spec, os.path.dirname(spec), None)
             made = Made(broot, os.path.basename(spec), source)
-            return self._finish(made, self._take_out_srpm(broot), wanted)
+            self._build(made, self._take_out_srpm(broot), wanted)
+        if made.build_id is not None and not wanted.opts.get("skip_tag"):
+            self.tagBuild(made.build_id, build_target["dest_tag"])
+        return self._result(made, wanted)
 
     def _repo(self, tag_id: int, opts: Row) -> Row:
         """The repository that the options name, as a parent does, else the tag's."""
@@ -163,19 +168,20 @@ class WrapperRPMTask(SourcePackageTask, NewBuild):
             os.unlink(name, dir_fd=directory)
         return path
 
-    def _finish(self, made: Made, srpm: str, wanted: Wanted) -> Row:
+    def _build(self, made: Made, srpm: str, wanted: Wanted) -> None:
         """Build the packages, and hand them over if nobody else does."""
-        build_id, is_complete = None, False
+        is_complete = False
         if wanted.makes_build:
-            build_id, is_complete = self.begin_build(self._build_data(srpm, made, wanted))
-        if not is_complete:
-            with self.failing_with(build_id):
-                made.broot.build(srpm)
-                self._take_packages(made)
-                self._hand_over(made, build_id, wanted)
-        if build_id is not None and not wanted.opts.get("skip_tag"):
-            self.tagBuild(build_id, wanted.target["dest_tag"])
-        return self._result(made, wanted)
+            made.build_id, is_complete = self.begin_build(self._build_data(srpm, made, wanted))
+        if is_complete:
+            rpms = self.session.listRPMs(buildID=made.build_id)
+            made.srpm = os.path.basename(srpm)
+            made.rpms = [f"{rpm['nvr']}.{rpm['arch']}.rpm" for rpm in rpms if rpm["arch"] != "src"]
+            return
+        with self.failing_with(made.build_id):
+            made.broot.build(srpm)
+            self._take_packages(made)
+            self._hand_over(made, wanted)
 
     def _build_data(self, srpm: str, made: Made, wanted: Wanted) -> Row:
         data = specs.build_fields(specs.read_header(srpm))
@@ -206,21 +212,21 @@ class WrapperRPMTask(SourcePackageTask, NewBuild):
             self.uploadFile(f"{resultdir}/{name}")
         made.srpm, made.rpms = results.srpms[0], results.rpms
 
-    def _hand_over(self, made: Made, build_id: Optional[int], wanted: Wanted) -> None:
+    def _hand_over(self, made: Made, wanted: Wanted) -> None:
         """Give the hub what was built; a parent does that itself."""
         if wanted.task:
             return
-        if build_id is None and not wanted.scratch:
+        if made.build_id is None and not wanted.scratch:
             self._import(wanted.build or {}, self._result(made, wanted))
             return
         below = self.getUploadDir()
         srpm, *rpms = [f"{below}/{name}" for name in (made.srpm, *made.rpms)]
         logs = {"noarch": [f"{below}/{name}" for name in made.logs]}
-        if build_id is None:
+        if made.build_id is None:
             self.session.host.moveBuildToScratch(self.id, srpm, rpms, logs=logs)
         else:
             brmap = dict.fromkeys([srpm, *rpms], made.broot.id)
-            self.session.host.completeBuild(self.id, build_id, srpm, rpms, brmap, logs=logs)
+            self.session.host.completeBuild(self.id, made.build_id, srpm, rpms, brmap, logs=logs)
 
     def _import(self, build: Row, result: Row) -> None:
         """Add the packages to the build that they wrap; an earlier run of this task may have done it."""

@@ -10,6 +10,7 @@ import pytest
 from kojid.daemon import drain
 from kojid.daemon.admission import Admission, Host
 from kojid.daemon.probes import Answer
+from kojid.system import storage
 from kojid.system.storage import Room
 from tests.support import options
 
@@ -35,7 +36,10 @@ def test_a_damaged_file_drains_all_the_same(tmp_path: Path, text: str) -> None:
     assert "is damaged" in str(drain.read(str(tmp_path)))
 
 
-def test_a_drained_host_is_not_ready_and_says_why(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_drained_host_is_not_ready_and_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "load_average", lambda: 0.5)
     caplog.set_level("INFO", logger="koji")
     probes = Mock()
     probes.answer.return_value = Answer("/there", Room(10**6))

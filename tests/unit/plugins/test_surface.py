@@ -45,6 +45,23 @@ def test_what_is_not_built_is_told_from_what_never_was() -> None:
         surface.lookup("nonsense")
 
 
+def test_a_plugin_that_takes_scm_from_the_library_gets_the_one_that_does_not_run_as_root() -> None:
+    program = """
+        import koji.daemon
+        from kojid.plugins import surface
+        from kojid.sources.scm import SCM
+        surface.publish()
+        assert koji.daemon.SCM is SCM
+        class Own(koji.daemon.SCM):
+            def __init__(self, url):
+                super().__init__(url)
+        assert Own("git://example.com/path#main").revision == "main"
+        surface.publish()
+        assert koji.daemon.SCM is SCM
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(program)], check=True, cwd=ROOT)
+
+
 class TestAdoption:
     class Plain(koji.tasks.BaseTaskHandler):  # type: ignore[misc]
         """A handler as plugins write it."""

@@ -10,6 +10,7 @@ import pytest
 from koji.tasks import RefuseTask
 
 from kojid.buildroot import BuildRoot
+from kojid.errors import HostFault
 from kojid.sources import templates
 from kojid.system.files import UnsafeFile
 from kojid.tasks import chroots, spectemplate, wrapperrpm
@@ -155,6 +156,17 @@ def test_packages_of_a_build_of_their_own_are_completed_and_tagged(options: Any,
     assert "host.importWrapperRPMs" not in hub.names
 
 
+def test_a_second_run_after_the_import_goes_on_to_tagging(options: Any, broots: Type[Broot]) -> None:
+    hub = Hub(
+        host_initBuild=koji.GenericError("Build already exists"),
+        listBuilds=[{"build_id": 8, "state": koji.BUILD_STATES["COMPLETE"]}],
+        listRPMs=[{"nvr": "hello-1.0-1", "arch": "src"}, {"nvr": "hello-data-1.0-1", "arch": "noarch"}],
+    )
+    assert run(hub, options, create_build=True) == expected()
+    assert "host.completeBuild" not in hub.names
+    assert [one["arglist"][1] for one in hub.subtasks.spawned] == [8]
+
+
 def test_scratch_packages_are_put_aside(options: Any, broots: Type[Broot]) -> None:
     hub = Hub()
     run(hub, options, scratch=True, create_build=True)
@@ -267,6 +279,10 @@ class TestTheTemplate:
         try:
             for relative in ("a/b.jar", "c/d.jar"):
                 spectemplate.put_beside(descriptor, [(str(tmp_path / "file"), relative)])
+            with pytest.raises(koji.BuildError, match=r"a/b\.jar has no name of its own"):
+                spectemplate.put_beside(descriptor, [(str(tmp_path / "file"), "a/b.jar")])
+            with pytest.raises(HostFault, match="can't be put into the buildroot"):
+                spectemplate.put_beside(descriptor, [(str(tmp_path / "gone"), "a/c.jar")])
         finally:
             os.close(descriptor)
         assert sorted(path.name for path in directory.iterdir()) == ["a-b.jar", "b.jar", "d.jar"]
