@@ -19,7 +19,7 @@ import requests
 
 from kojid.errors import HostFault
 from kojid.hub import lostreplies
-from kojid.hub.causes import explain_call_error, is_broken_off
+from kojid.hub.causes import explain_call_error, is_broken_off, is_transport_error
 from kojid.hub.guarded import GuardedUploads
 from kojid.hub.lostreplies import Found, Memory, Proven, Rule
 from kojid.hub.transport import Transport
@@ -300,6 +300,8 @@ class HubSession(GuardedUploads, koji.ClientSession):
             # without this the library's login is no call that is ever repeated
             with self.overriding(anon_retry=True):
                 super()._renew_session()
+        except koji.AuthError as error:
+            raise self._why_not_renewed(error) from error
         finally:
             # The library leaves a session for good as "not logged in" when the renewal fails once.
             self.logged_in = self.logged_in or was_logged_in
@@ -308,6 +310,15 @@ class HubSession(GuardedUploads, koji.ClientSession):
             self.callnum = max(self.callnum or 0, number + 1)
         if self.after_renewal is not None:
             self.after_renewal()
+
+    def _why_not_renewed(self, error: koji.AuthError) -> Exception:
+        """The library tells every failed login as a refusal; a hub that is away has refused nothing."""
+        cause = self.last_error
+        if cause is None or not (is_transport_error(cause) or isinstance(cause, koji.ServerOffline)):
+            return error
+        if self.patient and not isinstance(cause, koji.ServerOffline):
+            return HubUnreachable(f"the expired session could not be renewed: {explain_call_error(cause)}")
+        return cause if isinstance(cause, Exception) else error
 
     def _call(self, call: _Call) -> Any:
         if self.before_call is not None:
