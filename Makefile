@@ -7,6 +7,9 @@ PYTEST = mkdir -p -m 700 $(TESTS_TMP) && PYTEST_DEBUG_TEMPROOT=$(TESTS_TMP) $(PY
 CHAOS = export CHAOS_SEED=$(SEED) CHAOS_ROUNDS=$(ROUNDS) CHAOS_FIRST=$(FIRST) && $(PYTEST)
 TESTS_TMP := $(shell mktemp -u -d -t kojid-tests-XXXXXXXX)
 
+# How many files of end-to-end tests run side by side: they mostly wait. Those of one file share a sandbox.
+E2E_WORKERS = 2
+
 # What `make chaos` makes of SEED, ROUNDS and FIRST; `make test` has a short run of its own.
 SEED = 1
 ROUNDS = 3
@@ -19,7 +22,7 @@ help:
 	@echo "make test       linters, types, unit tests, end-to-end tests"
 	@echo "make lint | unit | pythons | e2e    one part of it"
 	@echo "make chaos [SEED=n] [ROUNDS=n] [FIRST=n]    rounds of random faults, docs/reliability.md"
-	@echo "make generated  etc/kojid.conf and docs/options.md anew from the option table"
+	@echo "make generated  etc/kojid.conf, docs/options.md, man pages and completions anew from option table and parsers"
 	@echo "make clean      what the above left in this directory"
 
 demo:
@@ -45,21 +48,23 @@ pythons: prepare
 	mkdir -p -m 700 $(TESTS_TMP) && PYTEST_DEBUG_TEMPROOT=$(TESTS_TMP) tools/pythons
 
 e2e: prepare
-	$(PYTEST) -v tests/e2e --cov --cov-append --cov-report=term
+	$(PYTEST) -v -n $(E2E_WORKERS) --dist loadfile tests/e2e --cov --cov-append --cov-report=term
 
 chaos: prepare
 	@echo "chaos: SEED=$(SEED) ROUNDS=$(ROUNDS) FIRST=$(FIRST)"
 	$(CHAOS) -v tests/chaos
 	@rm -rf $(TESTS_TMP)
 
-chaos-short: SEED = 6
-chaos-short: ROUNDS = 2
+chaos-short: SEED = 10
+chaos-short: ROUNDS = 1
 chaos-short: prepare
 	$(CHAOS) -v tests/chaos
 
 generated: prepare
 	$(PYTHON) -m kojid.config.render conf > etc/kojid.conf
 	$(PYTHON) -m kojid.config.render reference > docs/options.md
+	for page in kojid.8 kojid.conf.5; do $(PYTHON) -m kojid.cli.manual $$page > packaging/man/$$page || exit; done
+	for shell in kojid.bash _kojid; do $(PYTHON) -m kojid.cli.manual $$shell > packaging/completions/$$shell || exit; done
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* *.egg-info

@@ -49,7 +49,8 @@ _NOISE = {
         r"|kill orphans|remove tree|ensuring that dir|touching file|creat(?:ing|ed) dir|unlink|Unsharing|Setting up"
         r"|rootdir =|resultdir =|[\w.+~^-]+-[\w.+~^:]+-[\w.+~^]+\.(?:noarch|[a-z]+\d\w*)$)"
     ),
-    OUTPUT_LOG: re.compile(r"^\s*$|^(?:INFO|Start|Finish): "),
+    # That a command of the package manager failed is said here, why it did in root.log.
+    OUTPUT_LOG: re.compile(r"^\s*$|^(?:INFO|Start|Finish): |^Mock Version: |^ERROR: Command failed: ?$|^ # /\S+ "),
 }
 _PREFIX = re.compile(r"^(?:DEBUG|TRACE|INFO) \S+:\s+(?:BUILDSTDERR: )?")
 _TELLING = re.compile(

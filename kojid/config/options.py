@@ -91,6 +91,7 @@ _WORK = Group("Work and limits", (
     Option("minspace_log", INT, 64, "MiB that must be free where log_file is for a new task."),
     Option("mininodes", INT, 10000, "Inodes that must be free in mockdir, workdir and where log_file is, for a new task. File systems that "
            "do not count them pass."),
+    Option("max_load", INT, 4, "Load average of the last minute, per processor, above which no new task is taken. 0: not looked at."),
     Option("minmemory", INT, 128, "MiB of memory that must be available for a new task. 0: any."),
     Option("max_pressure_cpu", INT, 0, "No new task while tasks waited for a processor during more than this percentage of the last 10 s "
            "(/proc/pressure/cpu, some avg10). 0: not looked at."),
@@ -103,6 +104,8 @@ _WORK = Group("Work and limits", (
     Option("task_int_timeout", INT, 3, "Seconds that a task has to end after SIGINT, which goes to its own process first."),
     Option("task_term_timeout", INT, 2, "Seconds that what is left of it then has after SIGTERM."),
     Option("task_kill_timeout", INT, 3, "Seconds after SIGKILL until processes that still do not end are reported."),
+    Option("refusal_timeout", INT, 900, "Seconds for which a task that this host gave back is left to others, on hubs that keep "
+           "no refusals themselves (up to 1.33)."),
     Option("task_idle_timeout", INT, 0, "Seconds after which a task fails that writes no log, uses less than a hundredth of a "
            "processor and does not wait for subtasks. 0: never."),
     Option("task_max_age", INT, 0, "Seconds after which a task fails, whatever it does. 0: never."),

@@ -14,6 +14,7 @@ import koji
 import koji.tasks
 
 from kojid.config.options import Options
+from kojid.daemon import headline
 from kojid.daemon.admission import Admission, Verdict
 from kojid.daemon.beat import Beat
 from kojid.daemon.certwatch import CertificateWatch
@@ -44,16 +45,18 @@ from kojid.tasks import registry
 _log = logging.getLogger("koji.build")
 _FIRST_ANSWERS = 1.0  # seconds that the first cycle waits for the file systems
 _LAST_CALLS = 5.0  # seconds for an answer of the hub at the end
+_AFTER_TROUBLE = 0.1  # seconds, so that trouble that stays does not fill the log
 _LONGEST_END = 30.0  # seconds; a process in the kernel's hands can outlive even KILL
 
 
 class Manager:
     """What foreground handlers get as their manager: `restart` and `restartVerify` use it (contract 6.12)."""
 
-    def __init__(self, session: Any, options: Options, state: State) -> None:
+    def __init__(self, session: Any, options: Options, state: State, ledger: Ledger) -> None:
         self.session = session
         self.options = options
         self._state = state
+        self._ledger = ledger
 
     @property
     def host_id(self) -> int:
@@ -78,6 +81,10 @@ class Manager:
     @restart_pending.setter
     def restart_pending(self, value: bool) -> None:
         self._state.restart_pending = value
+        try:
+            self._ledger.plan_restart() if value else self._ledger.forget_restart()
+        except OSError as error:
+            _log.error("a crash would make this daemon forget the restart: %s", error.strerror or error)
 
 
 class Daemon:
@@ -107,7 +114,7 @@ class Daemon:
         self._set_up()
         notify.ready()
         code = self._turn()
-        notify.stopping()
+        notify.stopping(f"ending {len(self._supervisor.jobs)} tasks")
         self._shut_down()
         self._status_file.write(self._state.verdict, {}, self._supervisor.jobs)
         self._close()
@@ -120,16 +127,17 @@ class Daemon:
         self._loop.close()
 
     def _set_up(self) -> None:
-        state = State(*self._keeper.identify())
+        state = State(*self._keeper.identify(), restart_pending=self._ledger.restart_planned())
         self._state = state
         handlers = loader.load(registry.handlers(), self._options.plugin, self._options.pluginpath, self._options)
         self._supervisor = Supervisor(self._loop, self._options, self._event, self._ledger)
         self._reattachment = Reattachment(self._ledger, self._supervisor, self._session)
         limits = TimeLimits(self._options, self._supervisor, Places(self._options, self._ledger))
         probes = Probes(self._loop, self._options, self._supervisor, self._event)
+        self._probes = probes
         self._status_file = StatusFile(self._options, probes)
         housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._event)
-        manager = Manager(self._session, self._options, state)
+        self._manager = manager = Manager(self._session, self._options, state, self._ledger)
         taker = Taker(self._session, self._options, handlers, self._supervisor, manager)
         certificate = CertificateWatch(self._options)
         judge = Admission(self._options, probes, certificate.trouble)
@@ -204,7 +212,7 @@ class Daemon:
 
     def _restart_gracefully(self) -> None:
         _log.info("Initiating graceful restart")
-        self._state.restart_pending = True
+        self._manager.restart_pending = True
         self._event()
 
     def _reload(self) -> None:
@@ -227,7 +235,7 @@ class Daemon:
             while self._stopping is None and not self._reloading:
                 if time.monotonic() >= self._beat.next:
                     self._one_cycle()
-                self._loop.turn(self._beat.next)
+                self._attend()
         except (Interrupted, SystemExit, KeyboardInterrupt, koji.tasks.ServerExit):
             pass
         except koji.tasks.ServerRestart:
@@ -243,6 +251,14 @@ class Daemon:
                 self._replace()
         _log.info("Exiting")
         return code
+
+    def _attend(self) -> None:
+        """Let the loop run what has happened; trouble in one of its callbacks does not end the daemon."""
+        try:
+            self._loop.turn(self._beat.next)
+        except Exception as error:
+            _log.exception("what has just happened could not be seen to: %s", explain(error))
+            time.sleep(_AFTER_TROUBLE)
 
     def _one_cycle(self) -> None:
         """A cycle and the time of the next; what goes wrong in it costs the cycle, never the daemon."""
@@ -272,9 +288,14 @@ class Daemon:
         _log.debug("Sleeping for %g", round(seconds, 2))
 
     def _status_line(self) -> str:
-        verdict = self._state.verdict
-        jobs = f"{len(self._state.tasks)}/{self._options.maxjobs} jobs"
-        return jobs if verdict.ready else f"{jobs}; not ready: {verdict.reason}"
+        room = self._probes.answer("mockdir").room
+        return headline.line(
+            self._state.verdict,
+            len(self._state.tasks),
+            self._options.maxjobs,
+            room.free_mb if room else None,
+            self._supervisor.jobs,
+        )
 
     def _start_anew(self) -> None:
         """Restart in place: same program, same arguments; the lock is given back first (contract 11.1, item 13)."""
@@ -285,6 +306,7 @@ class Daemon:
 
     def _replace(self) -> None:
         """Begin anew in place with the same hub session; tasks do not notice."""
+        notify.reloading("starting anew, tasks go on")
         self._keeper.settle()
         self._close()
         self._program.execute()
@@ -293,10 +315,12 @@ class Daemon:
         with contextlib.suppress(Exception):
             self._session.logout()
         self._keeper.forget()
+        self._ledger.forget_restart()
 
     def _shut_down(self) -> None:
         """End every task, give them back to the hub, and leave (contract 4.1, after the loop)."""
         _log.info("Shutting down, please wait...")
+        self._ledger.forget_restart()
         self._state.verdict = Verdict(False, "the daemon was told to stop", "stopping", time.time())
         # before the first cycle the hub's list is not known, but what was taken up is
         tasks = set(self._state.tasks) or {job.task_id for job in self._supervisor.jobs}

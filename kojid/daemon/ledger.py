@@ -5,7 +5,8 @@
     state_dir/ledger/     0700, and every file 0600: the session's key opens the hub to whoever reads it
         lock              held by the daemon that uses the ledger
         session.json      the daemon's hub session
-        events            the socket on which tasks call the daemon
+        restart           there while a graceful restart waits for the tasks to end
+    events            the socket on which tasks call the daemon
         tasks/N.json      a task's process
         tasks/N.outcome   how it ended, written before the hub is told
         tasks/N.roots     ids of the buildroots that it made, one a line
@@ -53,6 +54,7 @@ class Ledger:
         self.directory = directory
         self._tasks = directory / "tasks"
         self._session = directory / "session.json"
+        self._restart = directory / "restart"
         self._lock: Optional[int] = None
 
     def open(self, seconds: float = 0) -> None:
@@ -112,6 +114,18 @@ class Ledger:
     def forget_session(self) -> None:
         """The session has ended."""
         _unlink(self._session)
+
+    def plan_restart(self) -> None:
+        """Note that a graceful restart is due, which a crash of the daemon must not make it forget. Raises OSError."""
+        write_atomic(self._restart, "", _MODE)
+
+    def restart_planned(self) -> bool:
+        """Whether a graceful restart is due."""
+        return self._restart.exists()
+
+    def forget_restart(self) -> None:
+        """It is done, or the host is told to stop."""
+        _unlink(self._restart)
 
     def tasks(self) -> List[TaskRecord]:
         """Every task on record, by id; damaged records are named in the log and put aside."""

@@ -103,6 +103,12 @@ class Leftovers:
         """Something of what was found is gone: look anew."""
         self._next = float("-inf")
 
+    def _gone(self, key: str) -> None:
+        """One of many of its kind is gone: it is not offered again, and after the last one there may be more."""
+        self._found = [chore for chore in self._found if chore.key != key]
+        if not self._found:
+            self._again()
+
     def _strays(self, configured: Sequence[Local], active: AbstractSet[int]) -> Iterator[Chore]:
         lifetime = self._options.stray_buildroot_lifetime
         if lifetime <= 0:
@@ -168,7 +174,11 @@ class Leftovers:
             return task_id in open_tasks or self._supervisor.job_of(task_id) is not None
 
         for path, age in workdirs.left(self._options.workdir, lifetime, time.time(), in_use):
-            yield _workdir_removal(path, age)
+            yield self._workdir_removal(path, age)
+
+    def _workdir_removal(self, path: Path, age: float) -> Chore:
+        key, why = f"working directory {path}", "its task does not run here"
+        return Chore(key, age, lambda: workdirs.remove_unused(path), lambda: self._gone(key), why, [path])
 
     def _logs(self, *, asked: bool) -> Iterator[Chore]:
         """Every hour, whatever there is; when somebody asks, only if there is something."""
@@ -183,11 +193,6 @@ class Leftovers:
 
         why = "the logs that were last written before task_log_lifetime"
         yield Chore("old logs of tasks", 0.0, lambda: _sweep(directory, lifetime), swept, why, old)
-
-
-def _workdir_removal(path: Path, age: float) -> Chore:
-    key, why = f"working directory {path}", "its task does not run here"
-    return Chore(key, age, lambda: workdirs.remove_unused(path), why=why, paths=[path])
 
 
 def _sweep(directory: str, lifetime: float) -> None:

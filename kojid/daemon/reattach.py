@@ -13,10 +13,11 @@ import koji
 
 from kojid.config.options import Options
 from kojid.daemon import outcomes
+from kojid.daemon.endings import steps_of
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.places import Places
 from kojid.daemon.records import TaskRecord
-from kojid.daemon.supervisor import Supervisor, is_alive, steps_of
+from kojid.daemon.supervisor import Supervisor
 from kojid.system import processes
 from kojid.system.termination import Family, Termination
 
@@ -106,7 +107,7 @@ class Reattachment:
 def living(ledger: Ledger) -> List[TaskRecord]:
     """The tasks on record whose process runs."""
     boot_id = processes.boot_id()
-    return [record for record in ledger.tasks() if record.boot_id == boot_id and is_alive(record.process)]
+    return [record for record in ledger.tasks() if record.boot_id == boot_id and processes.is_alive(record.process)]
 
 
 def end_all(ledger: Ledger, options: Options, why: str) -> None:
@@ -123,7 +124,7 @@ def end_all(ledger: Ledger, options: Options, why: str) -> None:
         if record.boot_id != processes.boot_id():
             continue
         family = places.remains(record)
-        if is_alive(record.process):
+        if processes.is_alive(record.process):
             _log.warning("%s is ended: %s", describe(record), why)
             family = Family(record.pid, places.chroots(record.task_id), group=places.recorded_group(record))
         endings.append(Termination(record.pid, family=family, steps=steps_of(options), root_first=True))

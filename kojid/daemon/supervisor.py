@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+from typing import Any, Callable, Dict, List, Optional, Set
 from xmlrpc.client import Fault
 
 import koji
@@ -15,6 +15,7 @@ import koji
 from kojid.config.options import Options
 from kojid.daemon import steps, worker
 from kojid.daemon.desk import GIVEN_BACK, Desk
+from kojid.daemon.endings import Endings
 from kojid.daemon.gate import Gate
 from kojid.daemon.jobs import Job, Jobs
 from kojid.daemon.ledger import Ledger
@@ -22,13 +23,12 @@ from kojid.daemon.loop import Loop
 from kojid.daemon.mailbox import Mailbox
 from kojid.daemon.places import Places
 from kojid.daemon.records import Outcome, TaskRecord
+from kojid.daemon.subjects import parent_of, subject_of
 from kojid.errors import HostFault
-from kojid.redaction import redact
 from kojid.system import forks, processes
 from kojid.system.cgroups import Group
 from kojid.system.child import ExitStatus
-from kojid.system.children import children
-from kojid.system.processes import ProcessId
+from kojid.system.children import children, runs
 from kojid.system.termination import Family, Termination, send_signal
 
 _log = logging.getLogger("koji.TaskManager")
@@ -36,10 +36,6 @@ _POLL_SECONDS = 1.0  # for processes that are no children, on kernels without pi
 _HELPER_SECONDS = 1.0  # for helpers to end by KILL; one that a dead mount holds is left to the kernel
 _NAP = 0.005
 _GRACE_SECONDS = 20.0  # for a handler that was told to fail
-
-
-def _nothing() -> None:
-    """What follows an end that nothing follows."""
 
 
 class Supervisor:
@@ -61,7 +57,7 @@ class Supervisor:
         self._places = Places(options, ledger)
         self._boot_id = processes.boot_id()
         self._helpers: Dict[int, Callable[[ExitStatus], None]] = {}
-        self._endings: Dict[Termination, Optional[int]] = {}  # with the task
+        self._endings = Endings(loop, options)
         self._orphans: Set[int] = set()
         self._lost_sessions: List[Job] = []
         self._given_back: List[int] = []
@@ -79,7 +75,11 @@ class Supervisor:
         """
         # A signal between the fork and the record of the job would leave a process that nobody knows.
         with self._loop.interruptible(False):
-            return self._start(handler, method, session)
+            try:
+                return self._start(handler, method, session)
+            except (OSError, HostFault) as error:
+                session._forget()
+                raise HostFault(f"the task can't be started: {error}") from error
 
     def _start(self, handler: Any, method: str, session: Any) -> Job:
         gate = Gate()
@@ -96,12 +96,11 @@ class Supervisor:
             pid = forks.fork(run, name=f"task {handler.id}")
             steps.reached("forked")
             job = self._record(handler, method, pid, session.sinfo["session-id"], group)
-        except (OSError, HostFault) as error:
+        except (OSError, HostFault):
             gate.shut()
-            session._forget()
             if group is not None:
-                group.remove()
-            raise HostFault(f"the task can't be started: {error}") from error
+                self._endings.remove(group)
+            raise
         steps.reached("recorded")
         session._forget()
         self._adopt(job)
@@ -118,14 +117,14 @@ class Supervisor:
         record = TaskRecord(
             task_id=handler.id,
             method=method,
-            subject=_subject(handler, method),
+            subject=subject_of(handler, method),
             pid=pid,
             start_time=start_time,
             boot_id=self._boot_id,
             session_id=session_id,
             cgroup=str(group.path) if group else None,
             workdir=workdir if isinstance(workdir, str) else None,
-            parent=_parent(handler),
+            parent=parent_of(handler),
         )
         self._ledger.save_task(record)
         return self._job(record, group, child=True)
@@ -146,7 +145,7 @@ class Supervisor:
 
     def attach(self, record: TaskRecord) -> Optional[Job]:
         """Take up a task that a former daemon has started; None when its process has ended."""
-        if record.boot_id != self._boot_id or not is_alive(record.process):
+        if record.boot_id != self._boot_id or not processes.is_alive(record.process):
             return None
         group = self._places.recorded_group(record)
         job = self._job(record, group, child=record.pid in children(os.getpid()))
@@ -158,8 +157,8 @@ class Supervisor:
         """End what a task left behind whose process ended while no daemon looked."""
         if record.boot_id == self._boot_id:
             group = self._places.recorded_group(record)
-            ending = Termination(0, family=self._places.remains(record), steps=self._steps()[1:])
-            self._carry_out(ending, record.task_id, lambda: self._clear(record.task_id, group))
+            ending = Termination(0, family=self._places.remains(record), steps=self._endings.steps[1:])
+            self._endings.begin(ending, record.task_id, lambda: self._clear(record.task_id, group))
 
     def _adopt(self, job: Job) -> None:
         self.jobs.add(job)
@@ -171,7 +170,7 @@ class Supervisor:
             self._poll(job)
 
     def _poll(self, job: Job) -> None:
-        if not is_alive(job.process):
+        if not processes.is_alive(job.process):
             self._close(job, None)
         else:
             self._loop.at(time.monotonic() + _POLL_SECONDS, lambda: self._poll(job))
@@ -220,7 +219,7 @@ class Supervisor:
                 os.kill(pid, signal.SIGKILL)
         deadline = time.monotonic() + _HELPER_SECONDS
         while self._helpers and time.monotonic() < deadline:
-            self._helpers = {pid: done for pid, done in self._helpers.items() if _runs(pid)}
+            self._helpers = {pid: done for pid, done in self._helpers.items() if runs(pid)}
             time.sleep(_NAP)
         self._helpers.clear()
 
@@ -274,8 +273,8 @@ class Supervisor:
 
     def _end_remains(self, job: Job) -> None:
         if job.ending is None:
-            self._run(job, Termination(job.pid, family=job.family, steps=self._steps()[1:]))
-        elif job.ending not in self._endings:
+            self._run(job, Termination(job.pid, family=job.family, steps=self._endings.steps[1:]))
+        elif not self._endings.under_way(job.ending):
             self._swept(job)
 
     def lost_sessions(self) -> List[Job]:
@@ -297,7 +296,7 @@ class Supervisor:
         """Begin to end a task's processes; the loop carries it on (contract 4.7)."""
         if job.ending is None:
             job.family.add_chroots(self._places.chroots(job.task_id))
-            self._run(job, Termination(job.pid, family=job.family, steps=self._steps(), root_first=True))
+            self._run(job, Termination(job.pid, family=job.family, steps=self._endings.steps, root_first=True))
 
     def fail(self, job: Job, why: str) -> None:
         """Have a task fail: its handler is told to, and when it does not heed that, the daemon does it."""
@@ -313,27 +312,9 @@ class Supervisor:
         if self.jobs.get(job.task_id) is job:
             self.end(job)
 
-    def _steps(self) -> List[Tuple[int, float]]:
-        return steps_of(self._options)
-
     def _run(self, job: Job, ending: Termination) -> None:
         job.ending = ending
-        self._carry_out(ending, job.task_id, lambda: self._swept(job))
-
-    def _carry_out(self, ending: Termination, task_id: Optional[int], then: Callable[[], None] = _nothing) -> None:
-        self._endings[ending] = task_id
-        self._advance(ending, then)
-
-    def _advance(self, ending: Termination, then: Callable[[], None]) -> None:
-        again = ending.advance(time.monotonic())
-        if again is not None:
-            self._loop.at(again, lambda: self._advance(ending, then))
-            return
-        self._endings.pop(ending, None)
-        self._orphans.discard(ending.pid)
-        if ending.leftover:
-            _log.error("these processes do not end: %s", ending.leftover)
-        then()
+        self._endings.begin(ending, job.task_id, lambda: self._swept(job))
 
     def _swept(self, job: Job) -> None:
         """Nothing of a task runs any more; what else it has left behind goes now."""
@@ -350,7 +331,7 @@ class Supervisor:
     def _clear(self, task_id: int, group: Optional[Group]) -> None:
         """Take away what needs no process to be there: its control group, and its mounts."""
         if group is not None:
-            group.remove()
+            self._endings.remove(group)
         self._unmount(task_id)
 
     def _unmount(self, task_id: int) -> None:
@@ -372,7 +353,7 @@ class Supervisor:
             if group.pids():
                 _log.warning("ending processes of a task without a record: %s", group.pids())
                 group.kill()
-            group.remove()
+            self._endings.remove(group)
         self._end_orphans()
 
     def _end_orphans(self) -> None:
@@ -384,8 +365,8 @@ class Supervisor:
                 continue
             _log.info("Ending process %s (%s), left behind by a task that has ended", pid, state.name)
             self._orphans.add(pid)
-            ending = Termination(pid, steps=self._steps())
-            self._carry_out(ending, None)
+            ending = Termination(pid, steps=self._endings.steps)
+            self._endings.begin(ending, None, lambda pid=pid: self._orphans.discard(pid))  # type: ignore[misc]
 
     def look_around(self) -> None:
         """Learn who belongs to tasks that are no children and have no control group, before their parents end."""
@@ -395,52 +376,15 @@ class Supervisor:
 
     def busy(self) -> bool:
         """Whether anything of a task is still there."""
-        return bool(len(self.jobs) or self._endings)
+        return bool(len(self.jobs) or self._endings.busy())
 
     def sweeping(self, task_id: int) -> bool:
         """Whether what a task left behind is being ended."""
-        return task_id in self._endings.values()
+        return self._endings.of_task(task_id)
 
     def job_of(self, task_id: int) -> Optional[Job]:
         """The job of a task that runs here."""
         return self.jobs.get(task_id)
-
-
-def _subject(handler: Any, method: str) -> str:
-    """What a task works on, in words; a request of an odd form has none."""
-    info = getattr(handler, "taskinfo", None)
-    with contextlib.suppress(Exception):
-        return redact(_label(info, method)) if isinstance(info, dict) else method
-    return method
-
-
-def _label(info: Dict[str, Any], method: str) -> str:
-    """The library's words; where those only tell the arch, the file or name that the request begins with, too."""
-    label, first = str(koji.taskLabel(info)), next(iter(info.get("request") or ()), None)
-    if label == f"{method} ({info.get('arch')})" and isinstance(first, str) and first:
-        return f"{method} ({os.path.basename(first)}, {info['arch']})"
-    return label
-
-
-def _parent(handler: Any) -> Optional[int]:
-    info = getattr(handler, "taskinfo", None)
-    parent = info.get("parent") if isinstance(info, dict) else None
-    return parent if isinstance(parent, int) else None
-
-
-def steps_of(options: Options) -> List[Tuple[int, float]]:
-    """The signals that end a task, each with the seconds that it gives (contract 4.7)."""
-    return [
-        (signal.SIGINT, float(options.task_int_timeout)),
-        (signal.SIGTERM, float(options.task_term_timeout)),
-        (signal.SIGKILL, float(options.task_kill_timeout)),
-    ]
-
-
-def is_alive(process: ProcessId) -> bool:
-    """Whether exactly this process still runs."""
-    state = processes.read_state(process.pid)
-    return state is not None and state.identity == process and not state.ended
 
 
 def _join(group: Optional[Group]) -> None:
@@ -450,11 +394,3 @@ def _join(group: Optional[Group]) -> None:
             group.add(os.getpid())
         except OSError as error:
             _log.debug("no control group: %s", error)
-
-
-def _runs(child: int) -> bool:
-    """Whether a child still runs; it is reaped if not."""
-    try:
-        return os.waitpid(child, os.WNOHANG)[0] == 0
-    except ChildProcessError:
-        return False

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import sys
 import traceback
-from typing import Any, Optional
+from typing import Any, Callable, Iterator, Optional
 from xmlrpc.client import Fault
 
 import koji
@@ -25,6 +26,7 @@ from kojid.system import forks, phases
 from kojid.tasks import base
 
 _log = logging.getLogger("koji.TaskManager")
+_RESERVED = 8  # file descriptors: a connection, and the outcome on disk
 _SHOWN = 500  # characters of a result in the log: enough to recognise it (contract 11.2, item 24)
 
 
@@ -45,7 +47,7 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
         options: the daemon's settings.
         desk: the way to the daemon and the ledger.
     """
-    tasklog.begin(handler.id, options.task_log_dir)
+    tasklog.begin(handler.id, options.task_log_dir, handler.method, getattr(handler, "params", None) or ())
     _take_signals(desk)
     forks.become_subreaper()
     SCM.use_options(options)
@@ -56,7 +58,8 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
     phases.enter("at work")
     desk.step("running")
     try:
-        perform(handler, session, desk)
+        with _reserve() as give_up:
+            perform(handler, session, desk, give_up)
     except (SystemExit, KeyboardInterrupt, koji.tasks.ServerExit):
         _log.info("task %s (%s) was stopped", handler.id, handler.method)
     except koji.AuthError as error:
@@ -91,13 +94,28 @@ def _log_out(session: Any) -> None:
         session.logout()
 
 
-def perform(handler: Any, session: Any, desk: Optional[Desk] = None) -> None:
-    """Run the handler and send its outcome; used for foreground tasks in the daemon, too, which have no desk.
+@contextlib.contextmanager
+def _reserve() -> Iterator[Callable[[], None]]:
+    """Keep some file descriptors: a handler that uses up all others can still be told to the hub."""
+    with contextlib.ExitStack() as kept:
+        with contextlib.suppress(OSError):
+            for _ in range(_RESERVED):
+                kept.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
+        yield kept.close
+
+
+def _nothing() -> None:
+    """Foreground tasks have nothing in reserve."""
+
+
+def perform(handler: Any, session: Any, desk: Optional[Desk] = None, ended: Callable[[], None] = _nothing) -> None:
+    """Run the handler, call `ended`, and send the outcome; for foreground tasks in the daemon, too, without a desk.
 
     Raises:
         SystemExit, KeyboardInterrupt, ServerExit: nothing was sent, the caller decides.
     """
     outcome = _run(handler, session)
+    ended()
     if desk is not None:
         desk.keep(outcome)
     outcomes.deliver(session, handler.id, handler.method, outcome)

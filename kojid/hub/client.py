@@ -385,8 +385,8 @@ class HubSession(GuardedUploads, koji.ClientSession):
         return retry and self.patient and bool(self.opts.get("offline_retry", False))
 
     def _worth_repeating(self, error: Exception, failures: int, call: _Call) -> bool:
-        if koji.is_requests_cert_error(error):
-            return False
+        if koji.is_requests_cert_error(error) and not (self.patient and self.logged_in):
+            return False  # in the middle of a task it is this machine's clock, or a certificate that is being replaced
         if failures == 1 and is_broken_off(error, answered_badly=call.rule is not None):
             return True  # costs no time, and tells at once whether the hub has done the call
         if not (call.retry and self.patient):

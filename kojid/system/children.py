@@ -20,3 +20,11 @@ def children(pid: int) -> List[int]:
 def _listed(pid: int, thread: str) -> List[str]:
     with open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as words:
         return words.read().split()
+
+
+def runs(child: int) -> bool:
+    """Whether a child of this process still runs; it is reaped if not."""
+    try:
+        return os.waitpid(child, os.WNOHANG)[0] == 0
+    except ChildProcessError:
+        return False

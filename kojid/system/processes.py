@@ -92,6 +92,12 @@ def cpu_seconds(pid: int) -> float:
     return sum(map(int, fields[11:15])) / CLOCK_TICKS
 
 
+def is_alive(process: ProcessId) -> bool:
+    """Whether exactly this process still runs."""
+    state = read_state(process.pid)
+    return state is not None and state.identity == process and not state.ended
+
+
 def snapshot() -> Dict[int, ProcessState]:
     """Every process of this machine (of this pid namespace), by pid."""
     return {state.pid: state for state in _all_states()}

@@ -11,7 +11,7 @@ from pathlib import Path
 import koji
 import pytest
 
-from tests.support.chaos import schedule
+from tests.support.chaos import hub_settings, schedule
 from tests.support.chaosscene import Scene
 from tests.support.sandboxhub import running_hub
 
@@ -26,9 +26,10 @@ FIRST = int(os.environ.get("CHAOS_FIRST") or 1)
 def test_a_round_of_random_faults_loses_nothing_and_leaves_nothing(tmp_path: Path, number: int) -> None:
     planned = schedule(SEED, number)
     print(f"\nCHAOS_SEED={SEED}, round {number} (again: make chaos SEED={SEED} FIRST={number} ROUNDS=1)")
-    print("\n".join(f"  {place}. {fault}" for place, fault in enumerate(planned, 1)))
-    with running_hub(tmp_path, soft_refusal_timeout=2) as hub:
-        scene = Scene(hub, tmp_path)
+    kind = hub_settings(SEED, number)
+    print(f"  hub {kind}\n" + "\n".join(f"  {place}. {fault}" for place, fault in enumerate(planned, 1)))
+    with running_hub(tmp_path, **kind) as hub:
+        scene = Scene(hub, tmp_path, clock=any(fault.kind == "clock" for fault in planned))
         try:
             scene.daemon.start()
             _usual_tasks(scene)

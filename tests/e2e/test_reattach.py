@@ -15,6 +15,7 @@ from kojid.daemon.ledger import Ledger
 from kojid.daemon.records import TaskRecord
 from kojid.sandbox import configuration
 from kojid.sandbox.distro.sources import samples
+from tests.support.chaosmachine import full, mount_small, run
 from tests.support.sandbox import Daemon, Sandbox, alive, wait_for
 
 pytestmark = [pytest.mark.root, pytest.mark.e2e]
@@ -117,3 +118,19 @@ def test_a_canceled_build_that_writes_is_gone_long_before_the_next_heartbeat(
         wait_for(lambda: box.admin.getBuildroot(root["id"])["state"] == koji.BR_STATES["EXPIRED"], 2)
     assert not box.mounts()
     assert box.state(arch_task) == "CANCELED"
+
+
+def test_a_build_does_not_mind_a_full_log_disk(box: Sandbox, builder: Daemon, repository: int, srpms: Path) -> None:
+    place = Path(builder.options["task_log_dir"])
+    trouble = mount_small(place, "256k")
+    if trouble:
+        pytest.skip(trouble)
+    try:
+        task_id = box.submit(samples.talking_build(srpms, "full-logs", seconds=3), "full-logs")
+        arch_task = wait_for(lambda: talks(box, task_id), 120, "%build")
+        before = records(builder, task_id, arch_task)
+        with full(place):
+            completes(box, builder, task_id, arch_task, before)
+        assert "talking line 6" in box.log(arch_task, "build.log")
+    finally:
+        run("umount", "-l", str(place))

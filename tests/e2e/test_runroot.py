@@ -150,6 +150,13 @@ def test_a_failing_command_is_the_tasks_failure(box: Sandbox, repository: int, r
     assert not mounts.mounts_under(runner.options["mockdir"])
 
 
+def test_a_package_that_is_not_there_is_named(box: Sandbox, repository: int, runner: Daemon) -> None:
+    fault = box.failed(ask(box, "true", packages=["no-such-package"]))
+    assert isinstance(fault, koji.BuildrootError)
+    assert str(fault).startswith("error installing packages, mock exited with status 30; see ")
+    assert "no-such-package" in str(fault).partition("The last lines of")[2]
+
+
 def test_what_is_not_allowed_fails_before_a_buildroot_is_made(box: Sandbox, repository: int, runner: Daemon) -> None:
     for asked, text in (
         ({"mounts": ["/etc"]}, "read-write mount point is not safe: /etc"),

@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from typing import Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, List, Tuple
 
 from kojid.daemon.steps import STEPS
 from tests.support import faultproxy
+from tests.support.chaosmachine import Clock
 from tests.support.chaosscene import DISKS, Scene
 
 #: Calls whose reply is lost: all that a generic task and its daemon make that change something on the hub.
@@ -74,7 +75,7 @@ class Fault:
 def _crash(scene: Scene, fault: Fault) -> None:
     scene.daemon.kill()
     scene.daemon.launch(KOJID_CRASH_AT=fault.detail)
-    scene.daemon.crashes(60)
+    scene.daemon.crashes(200)  # a machine under load takes no task for a while
     scene.daemon.launch()
 
 
@@ -115,14 +116,56 @@ def _hub(scene: Scene, fault: Fault) -> None:
     scene.restart_hub(fault.seconds)
 
 
-def _full(scene: Scene, fault: Fault) -> None:
-    with scene.full(fault.detail):
+def _disk(scene: Scene, fault: Fault) -> None:
+    with scene.broken(fault.kind, fault.detail):
         scene.pause(fault.seconds)
 
 
-def _read_only(scene: Scene, fault: Fault) -> None:
-    with scene.read_only(fault.detail):
+def _descriptors(scene: Scene, fault: Fault) -> None:
+    scene.make("sleep", 2)
+    scene.pause(1)
+    with scene.descriptors(fault.detail, spare=0 if fault.seconds < 1.5 else 3):
         scene.pause(fault.seconds)
+
+
+def _processes(scene: Scene, fault: Fault) -> None:
+    with scene.crowded():
+        scene.make("fork", 2, 60)
+        scene.pause(fault.seconds)
+
+
+def _clock(scene: Scene, fault: Fault) -> None:
+    with scene.clock_off(Clock.YEAR if fault.detail == "+1 year" else -Clock.YEAR):
+        scene.pause(fault.seconds + 1)
+        scene.make("sleep", 0)
+    scene.pause(1)
+
+
+def _cancel(scene: Scene, fault: Fault) -> None:
+    task_id = scene.make("fork", 2, 600) if fault.detail == "early" else scene.make("sleep", 600)
+    scene.pause(fault.seconds if fault.detail == "late" else 0.1)
+    scene.cancel(task_id)
+
+
+def _reassign(scene: Scene, fault: Fault) -> None:
+    task_id = scene.make("sleep", 2)
+    scene.pause(fault.seconds)
+    scene.give_away(task_id)
+
+
+def _expire(scene: Scene, fault: Fault) -> None:
+    scene.pause(fault.seconds)
+    scene.expire_sessions()
+
+
+def _stuck(scene: Scene, fault: Fault) -> None:
+    with scene.frozen() as path:
+        if path:
+            task_id = scene.make("scribble", path, result=0)
+            scene.pause(fault.seconds + 1)
+            if fault.detail == "canceled":
+                scene.cancel(task_id)
+                scene.pause(fault.seconds)
 
 
 #: Kind -> what does it, and its details to choose from.
@@ -135,10 +178,27 @@ KINDS: Dict[str, Tuple[Callable[[Scene, Fault], None], Tuple[str, ...]]] = {
     "hub refuses": (_down, ("",)),
     "hub half-open": (_freeze, ("",)),
     "hub killed": (_hub, ("",)),
-    "full": (_full, DISKS),
-    "read-only": (_read_only, DISKS),
+    "full": (_disk, DISKS),
+    "no inodes": (_disk, DISKS),
+    "read-only": (_disk, DISKS),
+    "no descriptors for the": (_descriptors, ("daemon", "task")),
+    "no processes": (_processes, ("",)),
+    "clock": (_clock, ("+1 year", "-1 year")),
+    "cancel": (_cancel, ("early", "late")),
+    "reassign": (_reassign, ("",)),
+    "expired sessions": (_expire, ("",)),
+    "child in the kernel's hands": (_stuck, ("waited for", "canceled")),
 }
-_WEIGHTS = {"crash at": 4, "lost reply of": 3, "bad line:": 2, "full": 2, "read-only": 2}
+_WEIGHTS = {"crash at": 5, "lost reply of": 4, "bad line:": 3, "full": 2, "read-only": 2, "cancel": 2, "reassign": 2}
+#: Releases of hubs: with a scheduler, the first one with it, the last and an early one on which builders choose.
+VERSIONS = ("1.35.3", "1.34.1", "1.33.2", "1.30.1")
+
+
+def hub_settings(seed: int, number: int) -> Dict[str, Any]:
+    """What kind of hub one round has: half of them are of the newest release."""
+    chance = random.Random(f"hub {seed}/{number}")
+    version = chance.choices(VERSIONS, [3, 1, 1, 1])[0]
+    return {"version": version, "strict_call_numbers": chance.random() < 0.7, "soft_refusal_timeout": 2}
 
 
 def schedule(seed: int, number: int, faults: int = 6) -> List[Fault]:
@@ -149,6 +209,6 @@ def schedule(seed: int, number: int, faults: int = 6) -> List[Fault]:
         number: of the round, from 1.
         faults: how many.
     """
-    chance = random.Random(f"{seed}/{number}")
+    chance = random.Random(f"faults {seed}/{number}")
     kinds = chance.choices(list(KINDS), [_WEIGHTS.get(kind, 1) for kind in KINDS], k=faults)
     return [Fault(kind, chance.choice(KINDS[kind][1]), round(chance.uniform(0.2, 3), 1)) for kind in kinds]

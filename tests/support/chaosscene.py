@@ -5,27 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import subprocess
-import sys
+import sqlite3
 import threading
 import xmlrpc.client
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Callable, ContextManager, Dict, Iterator, List, Optional, Set
 
 import koji
 
 from kojid.daemon.ledger import Ledger
+from kojid.daemon.places import Places
 from kojid.system import mounts
+from tests.support import chaosmachine, options
+from tests.support.chaosdaemon import MARK, ChaosDaemon
+from tests.support.chaosmachine import Clock, Crowd, Freezer
 from tests.support.faultproxy import FaultProxy
-from tests.support.lightdaemon import ROOT, LightDaemon
 from tests.support.sandbox import running_below, wait_for
-from tests.support.sandboxhub import CA_VARIABLES, SandboxHub
+from tests.support.sandboxhub import SandboxHub
 
 #: The daemon's file systems of their own, below its directory.
 DISKS = ("workdir", "state_dir", "logs")
-MARK = "KOJID_CHAOS_SCENE"  # in the environment of the daemon, hence of all that comes of it
+#: What a task ends with that is canceled.
+CANCELED = object()
 _ENDED = ("CLOSED", "FAILED", "CANCELED")
-_REFUSED_START = ("Unable to log in: ", "state_dir cannot be used")
 _OPTIONS: Dict[str, Any] = {
     "timeout": 3,
     "max_retries": 100,
@@ -36,81 +38,16 @@ _OPTIONS: Dict[str, Any] = {
     "mininodes": 0,
     "maxjobs": 20,
     "workdir_lifetime": 5,  # for those that could not be removed at once
+    "task_kill_timeout": 2,
+    "refusal_timeout": 2,
+    "plugin": "chaos",
+    "pluginpath": Path(__file__).parent / "plugins",
 }
-
-
-class ChaosDaemon(LightDaemon):
-    """A daemon that may die, and is started again as an init system would."""
-
-    _variables: Dict[str, str]
-    _told = 0
-
-    def start(self) -> ChaosDaemon:
-        """Start it and wait for its first cycle."""
-        self.launch()
-        wait_for(lambda: self.lines("Sleeping for"), 30, "its first cycle")
-        return self
-
-    def launch(self, **variables: str) -> None:
-        """Start it; nothing is waited for."""
-        conf = self.dir / "kojid.conf"
-        values = {name: value for name, value in self.options.items() if value != ""}
-        conf.write_text("[kojid]\n" + "".join(f"{name} = {value}\n" for name, value in values.items()))
-        environment = {name: value for name, value in os.environ.items() if name not in CA_VARIABLES}
-        environment.update({MARK: str(self.dir), **variables})
-        command = [sys.executable, str(ROOT / "bin/kojid"), "--fg", "--debug", "--force-lock", "-c", str(conf)]
-        self._variables, self._told = variables, len(self.log)
-        with self.console.open("ab") as output:
-            self.process = subprocess.Popen(
-                command, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
-            )
-
-    def kill(self) -> None:
-        """As kill -9 does; it must have been alive."""
-        assert self.process is not None
-        self.tend()
-        self.process.kill()
-        self.process.wait()
-
-    def tend(self) -> None:
-        """What an init system does: a start that hub or disk refused is tried again. No other end is right."""
-        assert self.process is not None
-        status = self.process.poll()
-        if status is None:
-            return
-        said = self.log[self._told :]
-        refused = status == 1 and "Starting up" not in said and any(reason in said for reason in _REFUSED_START)
-        assert refused, f"the daemon has ended by itself with {status}:\n{self.log[-6000:]}"
-        self.launch(**self._variables)
-
-    def crashes(self, timeout: float) -> None:
-        """Wait until it has killed itself."""
-
-        def crashed() -> bool:
-            assert self.process is not None
-            if self.process.poll() == -signal.SIGKILL:
-                return True
-            self.tend()
-            return False
-
-        try:
-            wait_for(crashed, timeout)
-        except AssertionError as error:
-            raise AssertionError(f"the step was not reached: {error}\n{self.log[-6000:]}") from None
-
-    def hang_up(self) -> None:
-        """SIGHUP, once it is at work; a daemon that is only just starting does not know that signal yet."""
-        wait_for(self.at_work, 30)
-        assert self.process is not None
-        self.process.send_signal(signal.SIGHUP)
-
-    def at_work(self) -> bool:
-        """Whether it handles signals."""
-        assert self.process is not None
-        self.tend()
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        caught = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
-        return bool(int(caught.split()[1], 16) & 1 << (signal.SIGHUP - 1))
+_BROKEN: Dict[str, Callable[[Path], ContextManager[None]]] = {
+    "full": chaosmachine.full,
+    "no inodes": chaosmachine.without_inodes,
+    "read-only": chaosmachine.read_only,
+}
 
 
 class Scene:
@@ -119,20 +56,29 @@ class Scene:
     Args:
         hub: started.
         directory: of the round, empty.
+        clock: whether the daemon's clock is to be set.
+        given: options of kojid.conf, in place of the usual ones.
     """
 
-    def __init__(self, hub: SandboxHub, directory: Path) -> None:
+    def __init__(self, hub: SandboxHub, directory: Path, *, clock: bool = False, **given: Any) -> None:
         self.hub = hub
         self.dir = directory
         self.admin = hub.session("admin", max_retries=20)
         self.proxy = FaultProxy(hub.url, hub.settings.ca_dir, "builder")
+        self.crowd = Crowd(f"kojid-chaos-{os.getpid()}-{abs(hash(str(directory))) % 100000}")
+        self.clock = Clock(directory / "clock")
         base = directory / "daemon-builder"
         places: Dict[str, Any] = {"log_file": base / "logs" / "kojid.log", "task_log_dir": base / "logs" / "tasks"}
-        self.daemon = ChaosDaemon(hub, directory, server=self.proxy.url, **places, **_OPTIONS)
+        settings = {**_OPTIONS, **given, "server": self.proxy.url, **places}
+        environment = self.clock.environment() if clock else {}
+        self.daemon = ChaosDaemon(hub, directory, self.crowd, environment, **settings)
         self.expected: Dict[int, Any] = {}  # task -> its result, an exception for a failure
         self.hub_was_killed = False
         self.left_out: List[str] = []
         self.no_disks = self._mount()
+        self._freezer: Optional[Freezer] = None
+        self._earlier: Set[int] = {row["id"] for row in self._rows()}
+        self._earlier_calls = len(hub.calls())
 
     # what can be done to it
 
@@ -154,46 +100,94 @@ class Scene:
         self.pause(seconds)
         self.hub.start()
 
+    def cancel(self, task_id: int) -> None:
+        """Cancel a task; that is how it has to end."""
+        self.admin.cancelTask(task_id)
+        self.expected[task_id] = CANCELED
+
+    def give_away(self, task_id: int) -> None:
+        """Take a task from its host, be it at work already, and leave it to the scheduler."""
+        with contextlib.suppress(koji.GenericError):  # it has ended just now
+            self.admin.freeTask(task_id)
+
+    def expire_sessions(self) -> None:
+        """Have all sessions of the host expire; nothing but time does that, hence the hub's database."""
+        if tuple(map(int, self.hub.settings.version.split("."))) < (1, 32):
+            self.left_out.append("expired sessions: such a hub renews none")
+            return
+        sql = (
+            "UPDATE sessions SET start_time = 1, renew_time = NULL WHERE closed = 0"
+            " AND user_id = (SELECT id FROM users WHERE name = ?)"
+        )
+        with contextlib.closing(sqlite3.connect(self.hub.settings.hub_dir / "hub.db", timeout=10)) as db, db:
+            db.execute(sql, (self.daemon.host,))
+
     def _mount(self) -> str:
         """Give the daemon's directories small file systems of their own; why not, when it can't be."""
-        if os.geteuid() != 0:
-            return "needs root: file systems of their own"
-        for name in DISKS:
-            place = self.daemon.dir / name
-            place.mkdir(exist_ok=True)
-            done = _run("mount", "-t", "tmpfs", "-o", "size=8m", "none", str(place))
-            if done.returncode:
-                return f"no tmpfs can be mounted: {done.stderr.strip()}"
-        return ""
+        troubles = [chaosmachine.mount_small(self.daemon.dir / name) for name in DISKS]
+        return next(filter(None, troubles), "")
 
     @contextlib.contextmanager
-    def full(self, disk: str) -> Iterator[None]:
-        """One of the daemon's file systems has no byte left."""
+    def broken(self, kind: str, disk: str) -> Iterator[None]:
+        """One of the daemon's file systems is "full", has "no inodes" or is "read-only"."""
         if self.no_disks:
-            self.left_out.append(f"full {disk}: {self.no_disks}")
+            self.left_out.append(f"{kind} {disk}: {self.no_disks}")
             yield
-            return
-        filler = self.daemon.dir / disk / "filler"
-        _fill(filler)
-        try:
-            yield
-        finally:
-            filler.unlink()
+        else:
+            with _BROKEN[kind](self.daemon.dir / disk):
+                yield
 
     @contextlib.contextmanager
-    def read_only(self, disk: str) -> Iterator[None]:
-        """Nothing can be opened for writing on one of the daemon's file systems; what is open stays so."""
-        if self.no_disks:
-            self.left_out.append(f"read-only {disk}: {self.no_disks}")
+    def crowded(self) -> Iterator[None]:
+        """Neither the daemon nor its tasks get another process."""
+        if self.crowd.trouble:
+            self.left_out.append(f"no processes: {self.crowd.trouble}")
             yield
+        else:
+            with self.crowd.closed():
+                yield
+
+    @contextlib.contextmanager
+    def clock_off(self, seconds: int) -> Iterator[None]:
+        """The clock of the daemon and its tasks is off."""
+        if self.clock.trouble:
+            self.left_out.append(f"clock: {self.clock.trouble}")
+            yield
+        else:
+            with self.clock.off(seconds):
+                yield
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[str]:
+        """A file on a file system that has stopped; empty where there can be none."""
+        self._freezer = self._freezer or Freezer(self.dir / "frozen")
+        if self._freezer.trouble:
+            self.left_out.append(f"frozen: {self._freezer.trouble}")
+            yield ""
             return
-        place = str(self.daemon.dir / disk)
-        _must("mount", "--bind", place, place)
+        self._freezer.freeze()
         try:
-            _must("mount", "-o", "remount,ro,bind", place)
-            yield
+            yield str(self._freezer.place / "file")
         finally:
-            _must("umount", "-l", place)
+            self._freezer.thaw()
+
+    def descriptors(self, whose: str, spare: int) -> ContextManager[None]:
+        """The daemon, or the newest of its tasks, may only open so many more files."""
+        assert self.daemon.process is not None
+        pid = self.daemon.process.pid
+        if whose == "task":
+            records = self.ledger.tasks()
+            pid = records[-1].pid if records else pid
+        return chaosmachine.descriptors(pid, spare)
+
+    def runs(self, task_id: int) -> bool:
+        """Whether a task's own process is at work."""
+        return (self.daemon.dir / "logs" / "tasks" / f"{task_id}.log").exists()
+
+    @property
+    def ledger(self) -> Ledger:
+        """The daemon's, to be read."""
+        return Ledger(self.daemon.dir / "state_dir" / "ledger")
 
     # what has to hold of it
 
@@ -210,14 +204,16 @@ class Scene:
 
     def _all_ended(self) -> None:
         try:
-            wait_for(lambda: not self._unfinished(), 90)
+            wait_for(lambda: not self._unfinished(), 240)  # a machine under load takes no task for a while
         except AssertionError:
             raise AssertionError(f"not ended: {self._unfinished()}\n{self.daemon.log[-8000:]}") from None
         for task_id, result in self.expected.items():
             row = self.admin.getTaskInfo(task_id)
             state = koji.TASK_STATES[row["state"]]
             told = f"task {task_id} {row['method']} is {state}"
-            if isinstance(result, Exception):
+            if result is CANCELED:
+                assert state == "CANCELED", told
+            elif isinstance(result, Exception):
                 assert state == "FAILED", told
                 assert str(result) in self._fault(task_id)
             else:
@@ -233,8 +229,9 @@ class Scene:
         return ""
 
     def _rows(self) -> List[Dict[str, Any]]:
-        """All tasks, those with a parent too."""
-        return list(self.admin.listTasks({}, {"order": "id", "limit": 10000}))
+        """All tasks of this round, those with a parent too."""
+        rows = self.admin.listTasks({}, {"order": "id", "limit": 10000})
+        return [row for row in rows if row["id"] not in getattr(self, "_earlier", ())]
 
     def _unfinished(self) -> List[str]:
         self.daemon.tend()
@@ -243,26 +240,27 @@ class Scene:
 
     def _ended_once(self) -> None:
         """The hub took one end of each task; what it took just before it was killed may not be in its log."""
-        ends = [call for call in self.hub.calls() if call.method in ("host.closeTask", "host.failTask")]
-        taken = [call for call in ends if not call.fault]
-        tasks = len(self._rows())
+        calls = self.hub.calls(self._earlier_calls)
+        taken = [call for call in calls if call.method in ("host.closeTask", "host.failTask") and not call.fault]
+        tasks = len([row for row in self._rows() if row["state"] != koji.TASK_STATES["CANCELED"]])
         assert len(taken) == tasks or (self.hub_was_killed and tasks - 2 <= len(taken) < tasks), (len(taken), tasks)
 
     def _all_gone(self) -> None:
         """A directory that could not be removed is tried again after a minute."""
         try:
-            wait_for(lambda: not self.leftovers(), 100)
+            wait_for(lambda: not self.leftovers(), 150)
         except AssertionError:
             raise AssertionError(f"left: {self.leftovers()}\n{self.daemon.log[-6000:]}") from None
 
     def leftovers(self) -> List[str]:
         """What is on the machine beside the daemon itself: processes, mounts, working directories, records."""
         found = [f"process {line}" for line in self._processes()]
-        own = [str(self.daemon.dir / name) for name in DISKS] if not self.no_disks else []
+        own = [str(self.daemon.dir / name) for name in DISKS] + [str(self.dir / "frozen")]
         found += [f"mount {place}" for place in mounts.mounts_under(self.dir) if place not in own]
         found += [f"directory {path}" for path in (self.daemon.dir / "workdir").glob("tasks/*/*")]
-        ledger = Ledger(self.daemon.dir / "state_dir" / "ledger").directory / "tasks"
-        return found + [f"record {path.name}" for path in ledger.glob("*")]
+        places = Places(options(state_dir=str(self.daemon.dir / "state_dir")), self.ledger)
+        found += [f"control group {group.path}" for group in places.stray_groups([])]
+        return found + [f"record {path.name}" for path in (self.ledger.directory / "tasks").glob("*")]
 
     def _processes(self) -> List[str]:
         """Those that came of the daemon, wherever they are now."""
@@ -279,9 +277,12 @@ class Scene:
     def close(self) -> None:
         """End everything."""
         with contextlib.ExitStack() as stack:
+            stack.callback(self.crowd.close)
             for name in DISKS:
-                stack.callback(_run, "umount", "-l", str(self.daemon.dir / name))
+                stack.callback(chaosmachine.run, "umount", "-l", str(self.daemon.dir / name))
             stack.callback(self._end_processes)
+            if self._freezer is not None:
+                stack.callback(self._freezer.close)
             stack.enter_context(self.proxy)
             if self.daemon.process is not None and self.daemon.process.poll() is None:
                 self.daemon.stop()
@@ -294,22 +295,3 @@ class Scene:
         for line in self._processes():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(int(line.split()[0]), signal.SIGKILL)
-
-
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def _must(*command: str) -> None:
-    done = _run(*command)
-    assert done.returncode == 0, f"{command}: {done.stderr}"
-
-
-def _fill(path: Path) -> None:
-    """Take all the room that there is, to the last byte."""
-    with path.open("wb", buffering=0) as out:
-        for size in (1 << 16, 4096, 1):
-            with contextlib.suppress(OSError):
-                while out.write(b"x" * size):
-                    pass
-    assert os.statvfs(path).f_bavail == 0, f"{path} did not fill its file system"

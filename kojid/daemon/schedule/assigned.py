@@ -38,7 +38,7 @@ class Taker:
         self._handlers = handlers
         self._supervisor = supervisor
         self._manager = manager
-        self.refusals = Refusals(session)
+        self.refusals = Refusals(session, seconds=options.refusal_timeout)
 
     def methods(self) -> List[str]:
         """The names of the methods that this host answers."""

@@ -24,9 +24,13 @@ class Refusals:
     Args:
         session: the daemon's hub session.
         clock: seconds of a clock that nobody sets.
+        seconds: how long a soft refusal is remembered here.
     """
 
-    def __init__(self, session: Any, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, session: Any, clock: Callable[[], float] = time.monotonic, seconds: float = SOFT_SECONDS
+    ) -> None:
+        self._seconds = seconds
         self._session = session
         self._clock = clock
         self._kept: Dict[int, _Refusal] = {}
@@ -51,7 +55,7 @@ class Refusals:
         """Remember here that a task is not wanted."""
         now = self._clock()
         self._kept = {known: refusal for known, refusal in self._kept.items() if refusal.until > now}
-        self._kept[task_id] = _Refusal(now + (SOFT_SECONDS if soft else HARD_SECONDS), soft)
+        self._kept[task_id] = _Refusal(now + (self._seconds if soft else HARD_SECONDS), soft)
         _log.debug("Leaving task %s to other hosts for %g s", task_id, self._kept[task_id].until - now)
 
     def in_force(self, task_id: int, *, assigned: bool = False) -> bool:

@@ -163,6 +163,20 @@ def test_packages_that_can_not_be_installed_name_mocks_output(tmp_path: Path, lo
     assert isinstance(error, koji.BuildrootError)
 
 
+def test_a_failing_install_is_told_from_root_log_where_mock_only_says_that_it_failed(
+    tmp_path: Path, logs: Evidence
+) -> None:
+    """As mock 6.7 does it."""
+    (tmp_path / "mock_output.log").write_text(
+        "Mock Version: 6.7\nINFO: installing package(s): nope\nERROR: Command failed: \n"
+        " # /usr/bin/dnf-3 --installroot /x/root/ --allowerasing install nope\n\n"
+    )
+    (tmp_path / "root.log").write_text("DEBUG util.py:460:  Error: Unable to find a match: nope\n")
+    error = failure(INSTALL, 30, logs)
+    assert "see root.log for more information" in str(error)
+    assert "  Error: Unable to find a match: nope" in str(error)
+
+
 def test_a_signal_is_named(logs: Evidence) -> None:
     assert "mock was killed by signal 9; see root.log" in str(failure(REBUILD, 0, logs, number=9))
 

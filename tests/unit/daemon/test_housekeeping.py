@@ -78,8 +78,7 @@ class Site:
             mockdir=str(self.mockdir),
             mock_config_dir=str(self.configs),
             workdir=str(self.top / "work"),
-            task_log_dir=str(self.top / "logs"),
-            **settings,
+            **{"task_log_dir": str(self.top / "logs"), **settings},
         )
         self.keeper = Housekeeping(
             self.session,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import subprocess
 import sys
@@ -179,6 +180,14 @@ class TestWorkdirs:
         sweep(site, open_tasks=[2])
         assert not dead.exists() and not other_group.exists()
         assert open_one.exists() and runs.exists() and young.exists()
+
+    def test_one_that_is_gone_is_not_offered_again(self, site: Site, caplog: pytest.LogCaptureFixture) -> None:
+        caplog.set_level(logging.INFO)
+        site.renew(task_log_dir="")
+        self.make(site, "1/1")
+        for _ in range(3):
+            sweep(site)
+        assert caplog.text.count("Cleaning up: working directory") == 1
 
     def test_with_little_room_they_go_early(self, site: Site) -> None:
         dead, young = self.make(site, "1/1", age=3600), self.make(site, "2/2", age=60)

@@ -14,7 +14,7 @@ from unittest.mock import Mock
 import koji.tasks
 import pytest
 
-from kojid.daemon import supervisor
+from kojid.daemon import subjects
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.loop import Loop
 from kojid.daemon.supervisor import Supervisor
@@ -207,6 +207,6 @@ def test_what_a_task_works_on_is_told_in_words_and_without_secrets(
     method: str, request_: Any, subject: Optional[str]
 ) -> None:
     info = {"id": 7, "method": method, "request": request_, "arch": "noarch"}
-    found = supervisor._subject(Mock(taskinfo=info), method)
+    found = subjects.subject_of(Mock(taskinfo=info), method)
     assert "secret" not in found
     assert subject in (None, found)

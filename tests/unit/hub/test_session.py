@@ -110,6 +110,40 @@ class TestTrouble:
         for pause, wanted in zip(naps[1:], [1, 2, 4, 5, 5, 5]):
             assert wanted * 0.8 <= pause <= wanted * 1.2
 
+    def test_an_hours_outage_is_outlasted(
+        self, serve: Serve, naps: List[float], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        settings = options()
+        made = patient(serve(), max_retries=settings.max_retries, retry_interval=settings.retry_interval)
+
+        def send(*_: Any) -> Any:
+            if sum(naps) < 3600:
+                raise requests.exceptions.ConnectionError("refused")
+            return "done"
+
+        monkeypatch.setattr(made, "_sendOneCall", send)
+        assert made.callMethod("echo") == "done"
+
+    @pytest.mark.parametrize("lasts", [True, False], ids=["in a task", "in the daemon"])
+    def test_a_certificate_error_is_outlasted_by_a_task(
+        self, serve: Serve, naps: List[float], monkeypatch: pytest.MonkeyPatch, lasts: bool
+    ) -> None:
+        """In the middle of one it is a clock that was set wrong, or a certificate that is being replaced."""
+        made = open_session(serve(), patient=lasts)
+        answers = [requests.exceptions.SSLError("certificate verify failed: not yet valid")] * 2
+
+        def send(*_: Any) -> Any:
+            if answers:
+                raise answers.pop()
+            return "done"
+
+        monkeypatch.setattr(made, "_sendOneCall", send)
+        if lasts:
+            assert made.callMethod("echo") == "done"
+        else:
+            with pytest.raises(requests.exceptions.SSLError):
+                made.callMethod("echo")
+
     def test_trying_ends_after_max_retries(self, serve: Serve, naps: List[float]) -> None:
         hub = serve()
         hub.script(*[status(503)] * 10)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ def part(repodata: Path, pattern: str) -> Path:
 
 def replace(repodata: Path, path: Path, content: bytes) -> None:
     """As a tool does that does not notice: the size in repomd.xml is that of what was written."""
-    old = path.stat().st_size
     path.write_bytes(content)
     repomd = repodata / "repomd.xml"
-    repomd.write_text(repomd.read_text().replace(f"<size>{old}</size>", f"<size>{len(content)}</size>"))
+    head, entry = repomd.read_text().split(path.name)  # the sizes of other files may be the same
+    repomd.write_text(head + path.name + re.sub(r"<size>\d+</size>", f"<size>{len(content)}</size>", entry, count=1))
 
 
 def test_whole_metadata_passes(repodata: Path) -> None:
