@@ -12,7 +12,7 @@ import random
 import re
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Sequence
 
 import koji
 import requests
@@ -301,7 +301,7 @@ class HubSession(GuardedUploads, koji.ClientSession):
             with self.overriding(anon_retry=True):
                 super()._renew_session()
         except koji.AuthError as error:
-            raise self._why_not_renewed(error) from error
+            self._not_renewed(error)
         finally:
             # The library leaves a session for good as "not logged in" when the renewal fails once.
             self.logged_in = self.logged_in or was_logged_in
@@ -311,14 +311,16 @@ class HubSession(GuardedUploads, koji.ClientSession):
         if self.after_renewal is not None:
             self.after_renewal()
 
-    def _why_not_renewed(self, error: koji.AuthError) -> Exception:
+    def _not_renewed(self, error: koji.AuthError) -> NoReturn:
         """The library tells every failed login as a refusal; a hub that is away has refused nothing."""
-        cause = self.last_error
-        if cause is None or not (is_transport_error(cause) or isinstance(cause, koji.ServerOffline)):
-            return error
-        if self.patient and not isinstance(cause, koji.ServerOffline):
-            return HubUnreachable(f"the expired session could not be renewed: {explain_call_error(cause)}")
-        return cause if isinstance(cause, Exception) else error
+        cause: Optional[BaseException] = self.last_error
+        away = is_transport_error(cause)
+        if cause is None or not (away or isinstance(cause, koji.ServerOffline)):
+            raise error
+        if away and self.patient:
+            told = f"the expired session could not be renewed: {explain_call_error(cause)}"
+            raise HubUnreachable(told) from error
+        raise cause from error
 
     def _call(self, call: _Call) -> Any:
         if self.before_call is not None:
