@@ -225,7 +225,8 @@ def runroot_says(text: str) -> Callable[[Scene], None]:
 PLANTED = (
     Planted("no file", lambda scene: setattr(scene, "absent", True), "file", "there is no", "use -c"),
     Planted("a file in Latin-1", not_utf8, "file", "is not UTF-8 text", "as UTF-8 text"),
-    Planted("a line that is none", conf("just words\n"), "syntax", "kojid.conf:{line}: this is neither", "NAME = VALUE"),
+    Planted("a line that is none", conf("just words\n"), "syntax", "kojid.conf:{line}: this is neither",
+            "NAME = VALUE"),
     Planted("an option twice", conf("minspace = 9\n"), "syntax", "the option minspace is set twice", "mend the line"),
     Planted("no section", lambda scene: setattr(scene, "text", scene.plain().partition("\n")[2]), "syntax",
             "kojid.conf:1: there is no [kojid] line", "mend the line"),
