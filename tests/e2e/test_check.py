@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import dataclasses
 import datetime
 import itertools
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -18,6 +21,7 @@ from typing import Any, Callable, Dict, Iterator, Tuple
 import koji
 import pytest
 
+from kojid.cli import check
 from kojid.hub import probe
 from kojid.sandbox import configuration
 from kojid.sandbox.hub import authority
@@ -197,6 +201,44 @@ PLANTED = (
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.what)
 def test_a_mistake_on_the_hub_or_on_the_way_to_it_is_found(scene: HubScene, planted: Planted) -> None:
     scene.finds(planted)
+
+
+@contextlib.contextmanager
+def dead_mount(place: Path) -> Iterator[None]:
+    """A file system that never answers, as that of a server that is gone: a FUSE one that nobody serves."""
+    library = ctypes.CDLL(None, use_errno=True)
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        pytest.skip(f"no /dev/fuse to make a dead mount with: {error.strerror}")
+    data = f"fd={server},rootmode=40000,user_id=0,group_id=0".encode()
+    try:
+        if library.mount(b"dead", os.fsencode(place), b"fuse", ctypes.c_ulong(0), data) != 0:
+            pytest.skip(f"no dead mount can be made: {os.strerror(ctypes.get_errno())}")
+        try:
+            yield
+        finally:
+            library.umount2(os.fsencode(place), 2)
+    finally:
+        os.close(server)
+
+
+def test_a_dead_mount_is_told_and_the_other_rows_are_looked_at(scene: HubScene) -> None:
+    volume = scene.dir / "volume"
+    volume.mkdir()
+    scene.set(topdir=volume)
+    hasty = [dataclasses.replace(row, seconds=0.5) if row.name == "topdir" else row for row in check.TABLE]
+    scene.patch.setattr(check, "TABLE", hasty)
+    with dead_mount(volume):
+        told = scene.check("state_dir", "topdir", "mock_config_dir", "host")
+    assert [(one["name"], one["level"]) for one in told.found] == [
+        ("state_dir", "ok"),
+        ("topdir", "error"),
+        ("mock_config_dir", "ok"),
+        ("host", "ok"),
+    ]
+    assert told.found[1]["text"] == "the Koji volume: no answer within 0.5 seconds"
+    assert told.found[1]["remedy"].startswith("mount it")
 
 
 def listing(directory: Path) -> Dict[str, float]:

@@ -19,7 +19,7 @@ from kojid.cli.checks.base import Check, Context, Finding, fine, warn
 from kojid.cli.checks.runner import Result
 from kojid.cli.checks.table import TABLE
 from kojid.config import loader
-from kojid.daemon import drain
+from kojid.daemon import drain, exporter
 from kojid.repos import createrepo, merge
 from kojid.sandbox.hub import authority
 from kojid.sources import scmworkplace
@@ -147,6 +147,11 @@ def tool_says(module: Any, name: str, version: str) -> Callable[[Scene], None]:
 
 def no_createrepo(scene: Scene) -> None:
     scene.patch.setattr(createrepo, "CREATEREPO_C", str(scene.dir / "createrepo_c"))
+
+
+def no_prometheus(scene: Scene) -> None:
+    scene.set(metrics_address="9596")
+    scene.patch.setattr(exporter, "_installed", lambda: False)
 
 
 def no_git(scene: Scene) -> None:
@@ -298,6 +303,12 @@ PLANTED = (
             "bindings can't be loaded", "install python3-rpm"),
     Planted("no git", no_git, "scm_tools", "git is not installed", "install git"),
     Planted("no git-lfs", no_lfs, "scm_tools", "git-lfs is not installed", "take scm_lfs out"),
+    Planted("metrics without a port", setting(metrics_address="localhost"), "metrics", "has no port",
+            "[HOST:]PORT"),
+    Planted("metrics without a library", no_prometheus, "metrics", "prometheus-client is not installed",
+            "take metrics_address", 1),
+    Planted("metrics to nowhere", setting(metrics_file="/nowhere/kojid.prom"), "metrics", "its directory is not there",
+            "node_exporter"),
     Planted("a full disk", setting(minspace=10**9), "room_mockdir", "Insufficient disk space at", "kojid clean"),
     Planted("no inodes", setting(mininodes=10**15), "room_workdir", "Insufficient inodes at", "lower mininodes"),
     Planted("no memory", setting(minmemory=10**9), "memory", "Insufficient memory", "lower minmemory", 1),
