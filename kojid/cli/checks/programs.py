@@ -15,6 +15,8 @@ import koji
 
 from kojid.buildroot import mock, mockconfig
 from kojid.cli.checks.base import Check, Context, Finding, fine, skipped, unless_any, warn, wrong
+from kojid.daemon import exporter
+from kojid.errors import ConfigError
 from kojid.repos import createrepo, merge
 from kojid.repos.merge import Version
 from kojid.system import process
@@ -153,6 +155,20 @@ def _optional(_context: Context) -> Iterator[Finding]:
     yield fine(f"not here, such tasks are left to other hosts: {', '.join(missing)}" if missing else "all are here")
 
 
+def _metrics(context: Context) -> Iterator[Finding]:
+    options = context.options
+    if not exporter.wanted(options):
+        yield fine("not asked for")
+        return
+    try:
+        found = [
+            warn(text, "install it, or unset metrics_address and metrics_file") for text in exporter.check(options)
+        ]
+    except ConfigError as error:
+        found = [wrong(error.message, error.hint)]
+    yield from found or [fine(str(options.metrics_address or options.metrics_file))]
+
+
 def _temporary(_context: Context) -> Iterator[Finding]:
     path = Path(tempfile.gettempdir())
     if not os.access(path, os.W_OK):
@@ -168,6 +184,7 @@ ROWS = (
     Check(SECTION, "koji", "the koji library", "install koji 1.30 or newer", _koji),
     Check(SECTION, "scm_tools", "programs for version control", "install them", _scm_tools),
     Check(SECTION, "optional", "libraries for some tasks", "install them", _optional, alone=True),
+    Check(SECTION, "metrics", "what serves the metrics", "install prometheus-client", _metrics),
     Check(SECTION, "temporary", "temporary files", "set TMPDIR",
           lambda context: unless_any(_temporary(context), tempfile.gettempdir())),
 )  # fmt: skip
