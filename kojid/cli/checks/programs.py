@@ -157,7 +157,7 @@ def _optional(_context: Context) -> Iterator[Finding]:
 def _metrics(context: Context) -> Iterator[Finding]:
     options = context.options
     for text in exporter.check(options):
-        yield warn(text, "install it, or take metrics_address and metrics_file out")
+        yield warn(text, "install it, or unset metrics_address and metrics_file")
     file = str(options.metrics_file or "")
     if file and not os.path.isdir(os.path.dirname(file)):
         yield wrong(f"{file} can't be written: its directory is not there", "is node_exporter installed? make it")

@@ -306,7 +306,7 @@ PLANTED = (
     Planted("metrics without a port", setting(metrics_address="localhost"), "metrics", "has no port",
             "[HOST:]PORT"),
     Planted("metrics without a library", no_prometheus, "metrics", "prometheus-client is not installed",
-            "take metrics_address", 1),
+            "unset metrics_address", 1),
     Planted("metrics to nowhere", setting(metrics_file="/nowhere/kojid.prom"), "metrics", "its directory is not there",
             "node_exporter"),
     Planted("a full disk", setting(minspace=10**9), "room_mockdir", "Insufficient disk space at", "kojid clean"),
@@ -382,6 +382,12 @@ def test_without_the_section_line_the_options_below_are_still_judged(scene: Scen
     scene.text = "maxjbos = 4\n" + scene.plain()
     told = scene.check("--offline", "syntax", "names", "required")
     assert [one["name"] for one in told.trouble()] == ["syntax", "names"]
+
+
+def test_where_metrics_go_is_told(scene: Scene) -> None:
+    scene.patch.setattr(exporter, "_installed", lambda: True)
+    scene.set(metrics_address="9596", metrics_file=scene.dir / "kojid.prom")
+    assert scene.check("metrics").found[0]["text"] == f"at 9596 and {scene.dir}/kojid.prom"
 
 
 def test_what_needs_the_hub_is_left_out_and_told_when_offline(scene: Scene) -> None:
