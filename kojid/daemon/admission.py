@@ -13,9 +13,15 @@ from kojid.daemon.probes import Answer, Probes
 from kojid.system import pressure, storage
 
 _log = logging.getLogger("koji.TaskManager")
-_LOAD_PER_CPU = 4.0  # contract 4.2, step 7
 _WAITING_PER_JOB = 4
 DRAINED = "drained"  # the kind of the verdict
+# All kinds that there are, for who has to know them beforehand.
+KINDS = (
+    "starting", DRAINED, "restart", "disabled", "capacity", "maxjobs", "load", "memory", "certificate", "stopping",
+    *(f"{place} {what}" for place in ("mockdir", "workdir", "log_file") for what in ("unknown", "space", "inodes")),
+    "mockdir read-only", "workdir read-only", "topdir unknown",
+    *(f"{kind} pressure" for kind in pressure.KINDS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -141,8 +147,8 @@ def obstacles_of_machine(options: Options, known: Known) -> Iterator[tuple[str, 
         known: what the file systems have left.
     """
     yield from _room(options, known, "mockdir", options.minspace)
-    load, limit = storage.load_average(), _LOAD_PER_CPU * storage.cpu_count()
-    if load > limit:
+    load, limit = storage.load_average(), float(options.max_load * storage.cpu_count())
+    if options.max_load and load > limit:
         yield "load", f"Load average {load:.2f} > {limit:.2f}"
     yield from _room(options, known, "workdir", options.minspace_workdir)
     yield from _room(options, known, "log_file", options.minspace_log)

@@ -132,6 +132,7 @@ def healthy(directory: Path, patch: Any) -> Scene:
             "user": "me",
             "password": "secret",
             "minspace": 1,
+            "max_load": 0,  # the machine is shared with other tests
             "minspace_workdir": 1,
             "minspace_log": 1,
             "mininodes": 1,

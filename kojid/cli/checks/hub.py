@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import koji
 import requests
 
-from kojid.cli.checks.base import HUB, LOGIN, Check, Context, Finding, fine, skipped, told, warn, wrong
-from kojid.cli.checks.login import CERTIFICATE, KERBEROS, method
+from kojid.cli import local
+from kojid.cli.checks.base import HUB, LOGIN, Check, Context, Finding, fine, skipped, warn, wrong
+from kojid.cli.checks.login import CERTIFICATE, KERBEROS, PASSWORD, method
 from kojid.config.options import Options
 from kojid.daemon.schedule import choice
 from kojid.hub import capabilities, certificates, probe
@@ -27,6 +28,11 @@ _SKEW_SECONDS = 10.0  # certificates and Kerberos bear minutes, but logs and lif
 _MOST_SKEW_SECONDS = 300.0  # Kerberos' limit
 _READ_SECONDS = 10.0
 _TALKS_TLS = (CERTIFICATE, KERBEROS)  # these logins go to https whatever the URL says (contract 3.3)
+_LOGIN_REMEDIES = {
+    CERTIFICATE: "the hub must know the authority of the certificate, and its CN must be a host there (koji add-host)",
+    PASSWORD: "set user and password as they are on the hub",
+    KERBEROS: "the principal must be a host on the hub (koji add-host --krb-principal), and the keytab have its keys",
+}
 _ADD = "on the hub: koji add-host {name} {arch}"
 
 
@@ -73,7 +79,8 @@ def _tls_remedy(options: Options, error: ssl.SSLError) -> str:
         return "is this host's clock right? else the hub needs a new certificate"
     if code in (62, 64):
         return "write server with the name that the hub's certificate is for"
-    return f"get the authority's certificate from the hub's administrators: {options.serverca or 'set serverca'}"
+    place = f"put it into {options.serverca}" if options.serverca else "set serverca to it"
+    return f"get the authority's certificate from the hub's administrators and {place}"
 
 
 def _clock(context: Context) -> Iterator[Finding]:
@@ -100,7 +107,27 @@ def _clock(context: Context) -> Iterator[Finding]:
 
 def _login(context: Context) -> Iterator[Finding]:
     trouble = context.hub.trouble
-    yield told(trouble) if trouble is not None else fine(f"as {context.hub.user}")
+    if trouble is None:
+        yield fine(f"as {context.hub.user}")
+        return
+    remedies = [_LOGIN_REMEDIES.get(method(context.options), ""), trouble.hint]
+    yield wrong(trouble.message, "; ".join(filter(None, remedies)))
+
+
+def _lock(context: Context) -> Iterator[Finding]:
+    """Whether a daemon could have this host's lock; it is not asked for."""
+    options = context.options
+    if not context.hub.locked:
+        yield fine("is free")
+    elif local.daemon_pid(options) is not None:
+        yield fine("is held, as it should be by the daemon that runs here")
+    elif (local.ledger_of(options).directory / "session.json").exists():
+        yield fine("is held by the session that the next daemon here takes up")
+    else:
+        yield warn(
+            "another kojid has the lock of this host",
+            "end it where it runs; if it is dead, start once with --force-lock (the unit always does)",
+        )
 
 
 def _host(context: Context) -> Iterator[Finding]:
@@ -220,6 +247,7 @@ ROWS = (
     Check(SECTION, "tls", "the hub's certificate", "tell the hub's administrators", _tls, needs=HUB),
     Check(SECTION, "clock", "the clock", "set it", _clock, needs=HUB),
     Check(SECTION, "login", "the login, without the lock", "see section login", _login, needs=HUB, seconds=60.0),
+    Check(SECTION, "lock", "the lock of this host", "end the other kojid", _lock, needs=LOGIN),
     Check(SECTION, "host", "this host on the hub", "koji add-host", _host, needs=LOGIN),
     Check(SECTION, "arches", "its arches", "koji edit-host --arches", _of_host(_arches), needs=LOGIN),
     Check(SECTION, "channels", "its channels", "koji add-host-to-channel", _of_host(_channels), needs=LOGIN),
