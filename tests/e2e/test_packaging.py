@@ -40,7 +40,7 @@ def built(box: Sandbox, builder: Daemon, repository: int, tmp_path_factory: pyte
         pytest.skip(str(error))
     source = packagingscene.own_source_package(directory, __version__)
     task = int(box.admin.build(box.upload(source), TAG, {}))
-    box.closed(task, 240)
+    box.closed(task, 400)
     (row,) = box.admin.listBuilds(taskID=task)
     assert koji.BUILD_STATES[row["state"]] == "COMPLETE"
     return dict(row)
