@@ -94,7 +94,7 @@ class Figures:
     def _admission(self) -> Iterator[Gauge]:
         state, verdict = self._state, self._state.verdict
         yield "kojid_ready", [], float(verdict.ready)
-        for kind in KINDS:
+        for kind in dict.fromkeys([*KINDS, *([] if verdict.ready else [verdict.kind])]):
             yield "kojid_not_ready_reason", [kind], float(not verdict.ready and verdict.kind == kind)
         yield "kojid_ready_change_timestamp_seconds", [], verdict.since
         yield "kojid_drained", [], float(verdict.kind == DRAINED)

@@ -200,3 +200,26 @@ def test_without_the_options_nothing_is_imported_served_or_counted(hub: SandboxH
         assert "prometheus" not in Path(f"/proc/{made.process.pid}/maps").read_text()
         assert len(children(made.process.pid)) == 1
         made.admin.cancelTask(task)
+
+
+def test_a_daemon_that_stands_still_is_told_by_its_last_figures(builder: Builder) -> None:
+    address = url(builder)
+    assert scrape(builder).get("kojid_snapshot_timestamp_seconds")
+    builder.send(signal.SIGSTOP)
+    try:
+        stopped = time.time()
+        found = Scrape(read(address)[1])
+    finally:
+        builder.send(signal.SIGCONT)
+    assert time.time() - stopped < 9  # Prometheus waits for ten seconds
+    assert found.get("kojid_snapshot_timestamp_seconds") < stopped + 0.5  # type: ignore[operator]
+    wait_for(lambda: (scrape(builder).get("kojid_snapshot_timestamp_seconds") or 0) > stopped + 1)
+
+
+def test_an_address_in_use_costs_the_metrics_and_nothing_else(hub: SandboxHub, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with builder_of(hub, tmp_path / "b", metrics_address=port, metrics_file=tmp_path / "no" / "dir") as made:
+            made.start("--force-lock")
+            wait_for(lambda: made.lines("Sleeping for") and made.lines(f"can't be served at 127.0.0.1:{port}"))
+            assert made.stop() == 0
