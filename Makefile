@@ -22,7 +22,7 @@ help:
 	@echo "make test       linters, types, unit tests, end-to-end tests"
 	@echo "make lint | unit | pythons | e2e    one part of it"
 	@echo "make chaos [SEED=n] [ROUNDS=n] [FIRST=n]    rounds of random faults, docs/reliability.md"
-	@echo "make generated  etc/kojid.conf and docs/options.md anew from the option table"
+	@echo "make generated  etc/kojid.conf, docs/options.md, man pages and completions anew from option table and parsers"
 	@echo "make clean      what the above left in this directory"
 
 demo:
@@ -63,6 +63,8 @@ chaos-short: prepare
 generated: prepare
 	$(PYTHON) -m kojid.config.render conf > etc/kojid.conf
 	$(PYTHON) -m kojid.config.render reference > docs/options.md
+	for page in kojid.8 kojid.conf.5; do $(PYTHON) -m kojid.cli.manual $$page > packaging/man/$$page || exit; done
+	for shell in kojid.bash _kojid; do $(PYTHON) -m kojid.cli.manual $$shell > packaging/completions/$$shell || exit; done
 
 clean:
 	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage* *.egg-info

@@ -25,7 +25,7 @@ from kojid.errors import HostFault
 from kojid.hub.client import HubSession
 from kojid.hub.upload import Uploader
 from kojid.redaction import redact
-from kojid.system import phases
+from kojid.system import logfields, phases
 from kojid.system.files import open_beneath, open_for_upload
 from kojid.system.process import ExitStatus
 
@@ -99,6 +99,7 @@ class BuildRoot(maven.MavenCalls):
         self.tag_id = found.tag_id
         self.tag_name = found.tag_name
         self.name = found.name
+        logfields.put(BUILDROOT=found.name)
         self.repo_info = found.repo_info
         self.repoid = found.repo_info["id"]
         self.event_id = found.repo_info["create_event"]

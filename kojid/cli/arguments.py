@@ -57,7 +57,8 @@ def parser() -> argparse.ArgumentParser:
     made = argparse.ArgumentParser(
         prog="kojid",
         description="Builder daemon of the Koji build system.",
-        epilog="Sub-commands, each with its own --help: status, top, logs (what this host does); drain, undrain, clean "
+        epilog="Sub-commands, each with its own --help: check (whether this host can work); "
+        "status, top, logs (what this host does); drain, undrain, clean "
         "(for its maintenance); sandbox (a whole build system on this machine, to try things out).",
     )
     made.add_argument("--version", action="version", version=f"kojid {__version__}")

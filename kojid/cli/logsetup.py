@@ -13,6 +13,7 @@ import sys
 from email.message import EmailMessage
 from typing import List
 
+from kojid.cli import journal
 from kojid.config.options import Options
 from kojid.daemon.tasklog import FILE_FORMAT, STDERR_FORMAT, TaskPrefix
 from kojid.errors import ConfigError
@@ -33,8 +34,12 @@ def log_to_file(path: str) -> None:
 
 
 def log_to_stderr() -> None:
-    """Add stderr, for the foreground."""
-    _add(logging.StreamHandler(sys.stderr), STDERR_FORMAT)
+    """Add stderr, for the foreground; where systemd leads it into the journal, the journal itself in its place."""
+    handler = journal.handler()
+    if handler is not None:
+        _add(handler, journal.FORMAT)
+    else:
+        _add(logging.StreamHandler(sys.stderr), STDERR_FORMAT)
 
 
 def _add(handler: logging.Handler, layout: str) -> None:
@@ -43,20 +48,29 @@ def _add(handler: logging.Handler, layout: str) -> None:
     logging.getLogger("koji").addHandler(handler)
 
 
+def level_of(options: Options) -> int:
+    """The level that `log_level` names; WARNING when it is not set.
+
+    Raises:
+        ConfigError: it is not the name of a level.
+    """
+    if not options.log_level:
+        return logging.WARNING
+    found = logging.getLevelName(str(options.log_level).upper())
+    if not isinstance(found, int):
+        raise ConfigError(
+            f"Invalid log level: {options.log_level}", "set log_level to DEBUG, INFO, WARNING, ERROR or CRITICAL"
+        )
+    return found
+
+
 def set_levels(options: Options, *, verbose: bool, debug: bool, debug_task: bool) -> None:
     """Set the level of logger `koji` from `log_level` and the command line.
 
     Raises:
         ConfigError: `log_level` is not the name of a level.
     """
-    level = logging.WARNING
-    if options.log_level:
-        found = logging.getLevelName(str(options.log_level).upper())
-        if not isinstance(found, int):
-            raise ConfigError(
-                f"Invalid log level: {options.log_level}", "set log_level to DEBUG, INFO, WARNING, ERROR or CRITICAL"
-            )
-        level = found
+    level = level_of(options)
     if debug:
         level = logging.DEBUG
     elif verbose:

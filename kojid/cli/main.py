@@ -8,6 +8,7 @@ from typing import Dict, List, Optional
 
 # Sub-command to the module whose main(argv) runs it; imported only when called.
 SUBCOMMANDS: Dict[str, str] = {
+    "check": "kojid.cli.check",
     "clean": "kojid.cli.clean",
     "drain": "kojid.cli.drain",
     "logs": "kojid.cli.logs",

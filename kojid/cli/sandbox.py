@@ -1,10 +1,12 @@
-"""The sub-command `kojid sandbox`: hands its arguments to the sandbox, which lives beside the daemon."""
+"""`kojid sandbox`: a whole build system in one directory of this machine, to try kojid out."""
 
 from __future__ import annotations
 
 from typing import List
 
 from kojid.sandbox import cli
+
+parser = cli.parser
 
 
 def main(argv: List[str]) -> int:

@@ -153,11 +153,9 @@ def _wait_for_former(workdir: str) -> None:
 def _apply_limits(options: Options) -> None:
     """Apply the RLIMIT_ options, a warning each; one that can't be applied is skipped (contract 1.9)."""
     for name, value in loader.limits(options).items():
-        number = getattr(resource, name)
-        words = [int(word) for word in value.split()]
-        soft, hard = (words[0], words[1]) if len(words) > 1 else (words[0], resource.getrlimit(number)[1])
+        soft, hard = loader.soft_and_hard(name, value)
         try:
-            resource.setrlimit(number, (soft, hard))
+            resource.setrlimit(getattr(resource, name), (soft, hard))
         except (OSError, ValueError) as error:
             _log.error("the limit %s could not be set to %s: %s", name, value, explain(error))
         else:

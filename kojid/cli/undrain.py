@@ -23,8 +23,11 @@ exit status:
 
 def main(argv: List[str]) -> int:
     """Run the sub-command; returns the exit status."""
-    parser = local.parser("undrain", "Take tasks on this host again, after `kojid drain`.", _EPILOG)
-    return local.carry_out("undrain", lambda: _run(parser.parse_args(argv)))
+    return local.carry_out("undrain", lambda: _run(_parser().parse_args(argv)))
+
+
+def _parser() -> argparse.ArgumentParser:
+    return local.parser("undrain", "Take tasks on this host again, after `kojid drain`.", _EPILOG)
 
 
 def _run(arguments: argparse.Namespace) -> int:

@@ -6,19 +6,20 @@ command line. Nothing here touches the machine: no directory is made and no glob
 
 from __future__ import annotations
 
-import configparser
 import difflib
 import os
 import resource
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, FrozenSet, Iterator, List, Mapping, Optional, Tuple
 
+from kojid.config import inifile
 from kojid.config.kinds import LIMIT
 from kojid.config.options import BY_NAME, RETIRED, Option, Options
 from kojid.errors import ConfigError, UsageError
 
 SECTION = "kojid"
+FILE, SYNTAX, NAME, VALUE = "file", "syntax", "name", "value"  # kinds of problems
 DEFAULT_FILE = Path("/etc/kojid/kojid.conf")
 _DEFAULT_IF_THERE = {"cert": "/etc/kojid/client.crt", "serverca": "/etc/kojid/serverca.crt"}
 
@@ -38,6 +39,68 @@ class Loaded:
     warnings: List[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong at a place of a configuration file.
+
+    Args:
+        kind: FILE, SYNTAX, NAME or VALUE.
+        place: the file, with the line where there is one.
+        text: what is wrong.
+        hint: what to do about it, if that can be told.
+        option: the option whose value is wrong.
+    """
+
+    kind: str
+    place: str
+    text: str
+    hint: str = ""
+    option: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.text}{f' ({self.hint})' if self.hint else ''}"
+
+
+@dataclass
+class Survey:
+    """All that can be told of a configuration, right or wrong.
+
+    Args:
+        options: the settings, with the default where a line is wrong.
+        given: the names that the files set to something that can be used.
+        files: the files that could be read, in their order.
+        problems: what is wrong.
+        missing: the errors for what must be set and is not.
+        warnings: lines for the log: retired and obsolete names.
+    """
+
+    options: Options
+    given: FrozenSet[str]
+    files: List[Path]
+    problems: List[Problem]
+    missing: List[UsageError]
+    warnings: List[str]
+
+
+def survey(path: Path, overrides: Optional[Mapping[str, Any]] = None) -> Survey:
+    """Read the configuration as `load` does, and go on past whatever is wrong with it; arguments as there."""
+    reader = _Reader()
+    for file in config_files(path):
+        reader.read(file)
+    values = dict(reader.values)
+    values.update({name: value for name, value in (overrides or {}).items() if value is not None})
+    warnings = list(reader.warnings)
+    _warn_obsolete(values, warnings)
+    missing = list(_missing(values, path, reader.files))
+    given = frozenset(values)
+    for name, default in _DEFAULT_IF_THERE.items():
+        if values.get(name) is None and os.path.exists(default):
+            values[name] = default
+    options = Options(values)
+    options.split_topurl()
+    return Survey(options, given, reader.files, reader.problems, missing, warnings)
+
+
 def load(path: Path, overrides: Optional[Mapping[str, Any]] = None) -> Loaded:
     """Read the configuration.
 
@@ -49,21 +112,12 @@ def load(path: Path, overrides: Optional[Mapping[str, Any]] = None) -> Loaded:
         ConfigError: an unknown section or option, a wrong type, an unreadable or malformed file.
         UsageError: `server` or `topurl` is not set anywhere.
     """
-    reader = _Reader()
-    for file in config_files(path):
-        reader.read(file)
-    if reader.problems:
-        raise ConfigError("\n".join(reader.problems))
-    values = dict(reader.values)
-    values.update({name: value for name, value in (overrides or {}).items() if value is not None})
-    _warn_obsolete(values, reader.warnings)
-    _require(values, path, reader.files)
-    for name, default in _DEFAULT_IF_THERE.items():
-        if values.get(name) is None and os.path.exists(default):
-            values[name] = default
-    options = Options(values)
-    options.split_topurl()
-    return Loaded(options, reader.files, reader.warnings)
+    found = survey(path, overrides)
+    if found.problems:
+        raise ConfigError("\n".join(map(str, found.problems)))
+    if found.missing:
+        raise found.missing[0]
+    return Loaded(found.options, found.files, found.warnings)
 
 
 def config_files(path: Path) -> List[Path]:
@@ -79,6 +133,12 @@ def limits(options: Options) -> Dict[str, str]:
     return {name.upper(): value for name, value in options if name.upper() in _limit_names()}
 
 
+def soft_and_hard(name: str, value: str) -> Tuple[int, int]:
+    """What a RLIMIT_ option sets a limit to; a single number keeps the hard limit that is in force (contract 1.9)."""
+    words = [int(word) for word in value.split()]
+    return (words[0], words[1]) if len(words) > 1 else (words[0], resource.getrlimit(getattr(resource, name))[1])
+
+
 def _limit_names() -> List[str]:
     return [name for name in dir(resource) if name.startswith("RLIMIT_")]
 
@@ -89,31 +149,31 @@ class _Reader:
     def __init__(self) -> None:
         self.values: Dict[str, Any] = {}
         self.files: List[Path] = []
-        self.problems: List[str] = []
+        self.problems: List[Problem] = []
         self.warnings: List[str] = []
 
     def read(self, file: Path) -> None:
         try:
             text = file.read_text(encoding="utf-8")
         except OSError as error:
-            self.problems.append(f"{file}: cannot be read: {error.strerror}")
+            self.problems.append(Problem(FILE, str(file), f"cannot be read: {error.strerror}"))
             return
         except UnicodeDecodeError as error:
-            self.problems.append(f"{file}: is not UTF-8 text (byte {error.start})")
+            self.problems.append(Problem(FILE, str(file), f"is not UTF-8 text (byte {error.start})"))
             return
         self.files.append(file)
-        parser = configparser.RawConfigParser()
-        try:
-            parser.read_string(text, source=str(file))
-        except configparser.Error as error:
-            self.problems.append(_malformed(file, error))
-            return
+        before = len(self.problems)
+        self._take_all(file, text)
+        self.problems[before:] = sorted(self.problems[before:], key=lambda one: int(one.place.rpartition(":")[2]))
+
+    def _take_all(self, file: Path, text: str) -> None:
+        parser, malformed = inifile.parse(text, SECTION)
+        self.problems += [Problem(SYNTAX, f"{file}:{line}", words) for line, words in malformed]
         for section in parser.sections():
             if section != SECTION:
-                line = _line_of_section(text, section)
-                self.problems.append(
-                    f"{file}:{line}: invalid section found in config file: {section} (only [{SECTION}] is read)"
-                )
+                place = f"{file}:{_line_of_section(text, section)}"
+                words = f"invalid section found in config file: {section}"
+                self.problems.append(Problem(NAME, place, words, f"only [{SECTION}] is read"))
         items = parser.items(SECTION) if parser.has_section(SECTION) else list(parser.defaults().items())
         for name, value in items:
             self._take(file, text, name, value or "")
@@ -125,13 +185,13 @@ class _Reader:
             return
         found = _find(name)
         if found is None:
-            self.problems.append(f"{place}: unknown config option: {name}{_nearest(name)}")
+            self.problems.append(Problem(NAME, place, f"unknown config option: {name}", _nearest(name)))
             return
         target, option = found
         try:
             self.values[target] = option.kind.parse(value)
         except ValueError as error:
-            self.problems.append(f"{place}: {name}: {error}")
+            self.problems.append(Problem(VALUE, place, f"{name}: {error}", option=name))
 
 
 def _find(name: str) -> Optional[Tuple[str, Option]]:
@@ -146,22 +206,7 @@ def _find(name: str) -> Optional[Tuple[str, Option]]:
 def _nearest(name: str) -> str:
     known = list(BY_NAME) + [limit.lower() for limit in _limit_names()]
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    return f" (did you mean {near[0]}?)" if near else ""
-
-
-def _malformed(file: Path, error: configparser.Error) -> str:
-    """One line for a file that is not INI; the parser's own text spreads over several."""
-    line = getattr(error, "lineno", None)
-    if line is None and getattr(error, "errors", None):
-        line = error.errors[0][0]  # type: ignore[attr-defined]
-    words = {
-        "DuplicateOptionError": "the option {option} is set twice",
-        "DuplicateSectionError": "the section [{section}] stands twice",
-        "MissingSectionHeaderError": f"there is no [{SECTION}] line before the first option",
-        "ParsingError": "this is neither an option nor a comment; write NAME = VALUE",
-    }
-    text = words.get(type(error).__name__, "this can't be read: {message}").format(**vars(error))
-    return f"{file}:{line or 1}: {text}"
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _line_of_section(text: str, section: str) -> int:
@@ -188,10 +233,10 @@ def _warn_obsolete(values: Dict[str, Any], warnings: List[str]) -> None:
     )
 
 
-def _require(values: Dict[str, Any], path: Path, files: List[Path]) -> None:
+def _missing(values: Dict[str, Any], path: Path, files: List[Path]) -> Iterator[UsageError]:
     where = str(files[0]) if files else f"{path} (which does not exist)"
     for name in ("server", "topurl"):
         if not str(values.get(name) or "").strip():
-            raise UsageError(
+            yield UsageError(
                 f"the {name} option is required", f"set it in section [{SECTION}] of {where}, or use --{name}"
             )

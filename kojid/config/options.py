@@ -91,6 +91,7 @@ _WORK = Group("Work and limits", (
     Option("minspace_log", INT, 64, "MiB that must be free where log_file is for a new task."),
     Option("mininodes", INT, 10000, "Inodes that must be free in mockdir, workdir and where log_file is, for a new task. File systems that "
            "do not count them pass."),
+    Option("max_load", INT, 4, "Load average of the last minute, per processor, above which no new task is taken. 0: not looked at."),
     Option("minmemory", INT, 128, "MiB of memory that must be available for a new task. 0: any."),
     Option("max_pressure_cpu", INT, 0, "No new task while tasks waited for a processor during more than this percentage of the last 10 s "
            "(/proc/pressure/cpu, some avg10). 0: not looked at."),

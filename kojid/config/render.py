@@ -15,7 +15,7 @@ from kojid.config.options import GROUPS, RETIRED, Option
 _HEAD = """\
 ; Configuration of kojid, the builder daemon. Lines that start with ; are comments; options
 ; that are commented out show their default or an example. Files named kojid.conf.d/*.conf
-; beside this one are read after it. `kojid --fg --skip-main` tries it up to the login.
+; beside this one are read after it. `kojid check` tells what is wrong with it.
 """
 
 
@@ -27,11 +27,11 @@ def sample_conf() -> str:
         for option in group.options:
             if not option.obsolete:
                 lines += ["", *_comment(option), _setting(option)]
-    lines += ["", "; --- Resource limits ---", "", *_wrap(_LIMIT_HELP), "; RLIMIT_NOFILE = 65536", ""]
+    lines += ["", "; --- Resource limits ---", "", *_wrap(LIMIT_HELP), "; RLIMIT_NOFILE = 65536", ""]
     return "\n".join(lines)
 
 
-_LIMIT_HELP = (
+LIMIT_HELP = (
     "Any limit of setrlimit(2) for the daemon and its tasks, as SOFT or SOFT HARD; "
     "a single number keeps the hard limit."
 )
@@ -59,7 +59,7 @@ def reference() -> str:
         lines += ["|---|---|---|---|---|"]
         lines += [_reference_row(option) for option in group.options]
         lines += [""]
-    lines += ["## Resource limits", "", f"`RLIMIT_*`: {_LIMIT_HELP}", ""]
+    lines += ["## Resource limits", "", f"`RLIMIT_*`: {LIMIT_HELP}", ""]
     lines += ["## Names of other releases", "", "Accepted with a warning, so that one file serves a mixed fleet:", ""]
     lines += [f"- `{name}`: {reason}." for name, reason in RETIRED.items()]
     return "\n".join(lines) + "\n"

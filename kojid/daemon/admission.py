@@ -5,15 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Iterator, Mapping
+from typing import Any, Callable, Iterator, Mapping, Protocol
 
 from kojid.config.options import Options
 from kojid.daemon import drain
-from kojid.daemon.probes import Probes
+from kojid.daemon.probes import Answer, Probes
 from kojid.system import pressure, storage
 
 _log = logging.getLogger("koji.TaskManager")
-_LOAD_PER_CPU = 4.0  # contract 4.2, step 7
 _WAITING_PER_JOB = 4
 DRAINED = "drained"  # the kind of the verdict
 
@@ -68,6 +67,13 @@ def places(options: Options, waiting: int) -> int:
     return int(options.maxjobs) + (waiting if max_waiting(options) else 0)
 
 
+class Known(Protocol):
+    """What is known of the file systems."""
+
+    def answer(self, place: str) -> Answer:
+        """See `Probes`."""
+
+
 class Admission:
     """Judges the host, cycle by cycle.
 
@@ -98,9 +104,13 @@ class Admission:
 
     def _obstacles(self, host: Host) -> Iterator[Verdict]:
         """Every check that fails, lazily; each is (kind, reason)."""
-        for checks in (self._tasks(host), self._machine()):
-            for kind, reason in checks:
-                yield Verdict(False, reason, kind)
+        for kind, reason in self._tasks(host):
+            yield Verdict(False, reason, kind)
+        for kind, reason in obstacles_of_machine(self._options, self._probes):
+            yield Verdict(False, reason, kind)
+        trouble = self._certificate_trouble()
+        if trouble:
+            yield Verdict(False, trouble, "certificate")
 
     def _tasks(self, host: Host) -> Iterator[tuple[str, str]]:
         """Steps 1 to 5 of contract 4.2, after what the administrator says."""
@@ -119,52 +129,59 @@ class Admission:
             filling = host.open_tasks - (host.waiting if max_waiting(self._options) else 0)
             yield "maxjobs", f"Full queue: {filling} of {self._options.maxjobs} jobs"
 
-    def _machine(self) -> Iterator[tuple[str, str]]:
-        """Steps 6 and 7 of contract 4.2, and what it does not look at."""
-        options = self._options
-        yield from self._room("mockdir", options.minspace)
-        load, limit = storage.load_average(), _LOAD_PER_CPU * storage.cpu_count()
-        if load > limit:
-            yield "load", f"Load average {load:.2f} > {limit:.2f}"
-        yield from self._room("workdir", options.minspace_workdir)
-        yield from self._room("log_file", options.minspace_log)
-        yield from self._topdir()
-        memory = pressure.available_memory_mb() if options.minmemory else None
-        if memory is not None and memory < options.minmemory:
-            yield "memory", f"Insufficient memory: {memory} MB, {options.minmemory} MB required"
-        yield from self._pressure()
-        trouble = self._certificate_trouble()
-        if trouble:
-            yield "certificate", trouble
 
-    def _room(self, place: str, required: int) -> Iterator[tuple[str, str]]:
-        answer = self._probes.answer(place)
-        room = answer.room
-        if room is None:
-            # workdir and the directory of the log are made when they are missing
-            if place == "mockdir" or not answer.missing:
-                yield f"{place} unknown", f"No disk space can be told at {answer.path}: {answer.trouble}"
-            return
-        if place == "mockdir":
-            _log.debug("disk space available in '%s': %i MB", answer.path, room.free_mb)
-        if room.read_only and place != "log_file":
-            yield f"{place} read-only", f"The file system of {answer.path} is read-only"
-        if room.free_mb < required:
-            text = f"Insufficient disk space at {answer.path}: {room.free_mb} MB, {required} MB required"
-            yield f"{place} space", text
-        if 0 <= room.free_inodes < self._options.mininodes:
-            text = f"Insufficient inodes at {answer.path}: {room.free_inodes}, {self._options.mininodes} required"
-            yield f"{place} inodes", text
+def obstacles_of_machine(options: Options, known: Known) -> Iterator[tuple[str, str]]:
+    """What keeps this machine from taking a task, each as kind and reason; lazily, in the contract's order.
 
-    def _topdir(self) -> Iterator[tuple[str, str]]:
-        """The Koji volume must answer if it is there; a host without one does what it can (contract 9)."""
-        answer = self._probes.answer("topdir")
-        if answer.room is None and not answer.missing:
-            yield "topdir unknown", f"The Koji volume at {answer.path} can't be used: {answer.trouble}"
+    Steps 6 and 7 of contract 4.2, and what they do not look at.
 
-    def _pressure(self) -> Iterator[tuple[str, str]]:
-        for kind in pressure.KINDS:
-            limit = getattr(self._options, f"max_pressure_{kind}")
-            found = pressure.pressure(kind) if limit else None
-            if found is not None and found > limit:
-                yield f"{kind} pressure", f"Pressure on {kind}: {found:.2f} % > {limit} %"
+    Args:
+        options: the daemon's settings.
+        known: what the file systems have left.
+    """
+    yield from _room(options, known, "mockdir", options.minspace)
+    load, limit = storage.load_average(), float(options.max_load * storage.cpu_count())
+    if options.max_load and load > limit:
+        yield "load", f"Load average {load:.2f} > {limit:.2f}"
+    yield from _room(options, known, "workdir", options.minspace_workdir)
+    yield from _room(options, known, "log_file", options.minspace_log)
+    yield from _topdir(known)
+    memory = pressure.available_memory_mb() if options.minmemory else None
+    if memory is not None and memory < options.minmemory:
+        yield "memory", f"Insufficient memory: {memory} MB, {options.minmemory} MB required"
+    yield from _pressure(options)
+
+
+def _room(options: Options, known: Known, place: str, required: int) -> Iterator[tuple[str, str]]:
+    answer = known.answer(place)
+    room = answer.room
+    if room is None:
+        # workdir and the directory of the log are made when they are missing
+        if place == "mockdir" or not answer.missing:
+            yield f"{place} unknown", f"No disk space can be told at {answer.path}: {answer.trouble}"
+        return
+    if place == "mockdir":
+        _log.debug("disk space available in '%s': %i MB", answer.path, room.free_mb)
+    if room.read_only and place != "log_file":
+        yield f"{place} read-only", f"The file system of {answer.path} is read-only"
+    if room.free_mb < required:
+        text = f"Insufficient disk space at {answer.path}: {room.free_mb} MB, {required} MB required"
+        yield f"{place} space", text
+    if 0 <= room.free_inodes < options.mininodes:
+        text = f"Insufficient inodes at {answer.path}: {room.free_inodes}, {options.mininodes} required"
+        yield f"{place} inodes", text
+
+
+def _topdir(known: Known) -> Iterator[tuple[str, str]]:
+    """The Koji volume must answer if it is there; a host without one does what it can (contract 9)."""
+    answer = known.answer("topdir")
+    if answer.room is None and not answer.missing:
+        yield "topdir unknown", f"The Koji volume at {answer.path} can't be used: {answer.trouble}"
+
+
+def _pressure(options: Options) -> Iterator[tuple[str, str]]:
+    for kind in pressure.KINDS:
+        limit = getattr(options, f"max_pressure_{kind}")
+        found = pressure.pressure(kind) if limit else None
+        if found is not None and found > limit:
+            yield f"{kind} pressure", f"Pressure on {kind}: {found:.2f} % > {limit} %"

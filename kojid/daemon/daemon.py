@@ -14,6 +14,7 @@ import koji
 import koji.tasks
 
 from kojid.config.options import Options
+from kojid.daemon import headline
 from kojid.daemon.admission import Admission, Verdict
 from kojid.daemon.beat import Beat
 from kojid.daemon.certwatch import CertificateWatch
@@ -113,7 +114,7 @@ class Daemon:
         self._set_up()
         notify.ready()
         code = self._turn()
-        notify.stopping()
+        notify.stopping(f"ending {len(self._supervisor.jobs)} tasks")
         self._shut_down()
         self._status_file.write(self._state.verdict, {}, self._supervisor.jobs)
         self._close()
@@ -133,6 +134,7 @@ class Daemon:
         self._reattachment = Reattachment(self._ledger, self._supervisor, self._session)
         limits = TimeLimits(self._options, self._supervisor, Places(self._options, self._ledger))
         probes = Probes(self._loop, self._options, self._supervisor, self._event)
+        self._probes = probes
         self._status_file = StatusFile(self._options, probes)
         housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._event)
         self._manager = manager = Manager(self._session, self._options, state, self._ledger)
@@ -286,9 +288,14 @@ class Daemon:
         _log.debug("Sleeping for %g", round(seconds, 2))
 
     def _status_line(self) -> str:
-        verdict = self._state.verdict
-        jobs = f"{len(self._state.tasks)}/{self._options.maxjobs} jobs"
-        return jobs if verdict.ready else f"{jobs}; not ready: {verdict.reason}"
+        room = self._probes.answer("mockdir").room
+        return headline.line(
+            self._state.verdict,
+            len(self._state.tasks),
+            self._options.maxjobs,
+            room.free_mb if room else None,
+            self._supervisor.jobs,
+        )
 
     def _start_anew(self) -> None:
         """Restart in place: same program, same arguments; the lock is given back first (contract 11.1, item 13)."""
@@ -299,6 +306,7 @@ class Daemon:
 
     def _replace(self) -> None:
         """Begin anew in place with the same hub session; tasks do not notice."""
+        notify.reloading("starting anew, tasks go on")
         self._keeper.settle()
         self._close()
         self._program.execute()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kojid.config.options import Options
-from kojid.daemon.probes import Probes
+from kojid.daemon.admission import Known
 
 
 class Shortage:
@@ -14,7 +14,7 @@ class Shortage:
         probes: what the file systems have left.
     """
 
-    def __init__(self, options: Options, probes: Probes) -> None:
+    def __init__(self, options: Options, probes: Known) -> None:
         self._options = options
         self._probes = probes
 

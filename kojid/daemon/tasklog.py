@@ -6,9 +6,10 @@ import logging
 import os
 import time
 from pathlib import Path
-from typing import List, Optional
+from typing import Any, Iterable, List, Optional
 
 from kojid.redaction import RedactingFormatter
+from kojid.system import logfields
 
 FILE_FORMAT = "%(asctime)s [%(levelname)s] %(name)s: %(task)s%(message)s"
 STDERR_FORMAT = "%(asctime)s [%(levelname)s] {%(process)d} %(name)s:%(lineno)d %(task)s%(message)s"
@@ -25,13 +26,20 @@ class TaskPrefix(logging.Filter):
         return True
 
 
-def begin(task_id: int, directory: str) -> None:
+def begin(task_id: int, directory: str, method: str = "", request: Iterable[Any] = ()) -> None:
     """In a task process: mark its records, and write them to `directory`/TASK.log too.
 
     A directory that can't be written costs the extra log, not the task.
+
+    Args:
+        task_id: the task.
+        directory: of the logs of single tasks; empty for none.
+        method: the task's, for the journal.
+        request: its parameters, of which the journal gets the source package's name.
     """
     global _current
     _current = task_id
+    logfields.put(TASK_ID=task_id, METHOD=method, NVR=logfields.nvr_of_request(request))
     if not directory:
         return
     logger = logging.getLogger("koji")

@@ -47,7 +47,7 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
         options: the daemon's settings.
         desk: the way to the daemon and the ledger.
     """
-    tasklog.begin(handler.id, options.task_log_dir)
+    tasklog.begin(handler.id, options.task_log_dir, handler.method, getattr(handler, "params", None) or ())
     _take_signals(desk)
     forks.become_subreaper()
     SCM.use_options(options)

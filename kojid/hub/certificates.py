@@ -75,12 +75,29 @@ def inspect_authorities(serverca: StrPath) -> List[str]:
 
     Raises LoginError when it is missing, unreadable or holds no certificate.
     """
+    return [str(one.get_subject().CN or one.get_subject().O or "") for one in _authorities(serverca)]
+
+
+def authorities_end(serverca: StrPath) -> datetime.datetime:
+    """When the last one of the authorities in a PEM file ends, UTC. Raises LoginError as `inspect_authorities`."""
+    return max(_time(one.get_notAfter()) for one in _authorities(serverca))
+
+
+def end_of(certificate: bytes) -> datetime.datetime:
+    """When a certificate ends, UTC, as it came over the wire (DER). Raises LoginError when it is none."""
+    try:
+        loaded = crypto.load_certificate(crypto.FILETYPE_ASN1, certificate)
+    except (crypto.Error, ValueError, TypeError) as error:
+        raise LoginError("the hub's certificate is damaged") from error
+    return _time(loaded.get_notAfter())
+
+
+def _authorities(serverca: StrPath) -> List[Any]:
     text = _read(serverca, "serverca")
     blocks = [b"-----BEGIN CERTIFICATE-----" + rest for rest in text.split(b"-----BEGIN CERTIFICATE-----")[1:]]
     if not blocks:
         raise LoginError(f"there is no certificate in {serverca}", "option serverca")
-    loaded = [_load(crypto.load_certificate, block, f"{serverca} is damaged", "option serverca") for block in blocks]
-    return [str(one.get_subject().CN or one.get_subject().O or "") for one in loaded]
+    return [_load(crypto.load_certificate, block, f"{serverca} is damaged", "option serverca") for block in blocks]
 
 
 def _read(path: StrPath, what: str) -> bytes:
@@ -138,7 +155,8 @@ def _time(stamp: Optional[bytes]) -> datetime.datetime:
     return parsed.replace(tzinfo=datetime.timezone.utc)
 
 
-def _shown(moment: datetime.datetime) -> str:
+def shown(moment: datetime.datetime) -> str:
+    """A moment in words, UTC."""
     return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
 
 
@@ -146,11 +164,11 @@ def _check_time(
     cert: StrPath, not_before: datetime.datetime, not_after: datetime.datetime, now: datetime.datetime
 ) -> None:
     if now >= not_after:
-        raise LoginError(f"the client certificate {cert} has expired on {_shown(not_after)}", "get a new one")
+        raise LoginError(f"the client certificate {cert} has expired on {shown(not_after)}", "get a new one")
     if now < not_before:
         raise LoginError(
-            f"the client certificate {cert} is not valid before {_shown(not_before)}",
-            f"is this host's clock right? it shows {_shown(now)}",
+            f"the client certificate {cert} is not valid before {shown(not_before)}",
+            f"is this host's clock right? it shows {shown(now)}",
         )
 
 
@@ -158,5 +176,5 @@ def _warnings(cert: StrPath, not_after: datetime.datetime, left: datetime.timede
     for days in WARNING_DAYS:
         if left <= datetime.timedelta(days=days):
             limit = "a day" if days == 1 else f"{days} days"
-            return (f"The client certificate {cert} expires within {limit}, on {_shown(not_after)}",)
+            return (f"The client certificate {cert} expires within {limit}, on {shown(not_after)}",)
     return ()

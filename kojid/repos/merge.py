@@ -29,7 +29,7 @@ _MODES = {
     "simple": ("--koji", "--simple"),
     "bare": ("--pkgorigins", "--all"),
 }
-_SIMPLE_SINCE = (0, 13, 0)
+SIMPLE_SINCE = (0, 13, 0)
 _ARCH_EXPAND_SINCE = (0, 15, 11)
 _FOR_DOWNLOADS = ("http_proxy", "https_proxy", "ftp_proxy", "all_proxy", "no_proxy", "curl_ca_bundle", "ssl_cert_file")
 _UNREAD = "Cannot load repo"
@@ -63,7 +63,7 @@ def command(target: Target, external: External, version: Version) -> List[str]:
     Raises:
         HostFault: this mergerepo_c is too old for the mode.
     """
-    if external.mode == "simple" and version < _SIMPLE_SINCE:
+    if external.mode == "simple" and version < SIMPLE_SINCE:
         raise HostFault("mergerepo_c is too old for external repos in the mode simple", "it needs version 0.13.0")
     argv = [MERGEREPO_C, *_MODES[external.mode]]
     blocklist = target.arch_dir / "blocklist"
@@ -170,10 +170,10 @@ def _text(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def installed_version() -> Version:
-    """The version of this host's mergerepo_c. Raises HostFault when there is none."""
-    status, output = capture([MERGEREPO_C, "--version"], timeout=30.0)
+def installed_version(program: str = MERGEREPO_C) -> Version:
+    """The version of one of createrepo_c's programs on this host. Raises HostFault when there is none."""
+    status, output = capture([program, "--version"], timeout=30.0)
     found: Optional[re.Match[str]] = _VERSION.search(output.decode("utf-8", "replace"))
     if not status.ok or found is None:
-        raise HostFault("mergerepo_c does not tell its version", f"run {MERGEREPO_C} --version")
+        raise HostFault(f"{os.path.basename(program)} does not tell its version", f"run {program} --version")
     return tuple(int(part) for part in found.groups())

@@ -12,13 +12,13 @@ import shlex
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import koji
 
 from kojid.errors import BuildFailed, HostFault
 from kojid.sources.scmlog import LogFeed
-from kojid.system import process
+from kojid.system import access, process
 from kojid.system.accounts import Credentials, clean_environment, credentials_of
 from kojid.system.files import tail_lines
 from kojid.system.ownership import hand_over
@@ -168,17 +168,18 @@ def scm_credentials(options: Any) -> Optional[Credentials]:
 
 
 def _check_access(place: Workplace) -> None:
-    """Ask the kernel, as the user, rather than work it out from modes and lists."""
-    options = place.options
-    wanted = [("-w", str(place.directory), "the directories above it must be searchable by everyone")]
+    writable = (access.WRITE, str(place.directory), "the directories above it must be searchable by everyone")
+    for test, path, hint in (writable, *credential_files(place.options)):
+        if not access.may(place.user, test, path):
+            raise HostFault(f"the user {place.options.scm_user} of the option scm_user can't use {path}", hint)
+
+
+def credential_files(options: Any) -> Iterator[Tuple[str, str, str]]:
+    """What scm_user must be able to use besides the checkout: the test (see `access`), the path, and what to do."""
     if options.scm_home:
-        wanted.append(("-x", options.scm_home, "scm_home must be readable by scm_user"))
+        yield access.SEARCH, options.scm_home, "scm_home must be readable by scm_user"
     if options.scm_ssh_key:
-        wanted.append(("-r", options.scm_ssh_key, "scm_ssh_key must be readable by scm_user"))
-    for test, path, hint in wanted:
-        status = process.run(["test", test, path], timeout=_CHECK_SECONDS, cwd="/", user=place.user)
-        if not status.ok:
-            raise HostFault(f"the user {options.scm_user} of the option scm_user can't use {path}", hint)
+        yield access.READ, options.scm_ssh_key, "scm_ssh_key must be readable by scm_user"
 
 
 def _environment(home: Path, user: Optional[Credentials]) -> Dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import os
+import time
 from typing import Any, Optional
 
 logger = logging.getLogger("koji.build.notify")
@@ -46,6 +47,12 @@ def _one_line(text: str) -> str:
 def ready(text: str = "") -> None:
     """The start is over and work can come; `text` is the first status."""
     _tell("READY=1", *([f"STATUS={_one_line(text)}"] if text else []))
+
+
+def reloading(text: str = "") -> None:
+    """The program begins anew in place; `ready` ends it. Systemd wants to know when it was, by the monotonic clock."""
+    moment = time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
+    _tell("RELOADING=1", f"MONOTONIC_USEC={moment}", *([f"STATUS={_one_line(text)}"] if text else []))
 
 
 def status(text: str) -> None:

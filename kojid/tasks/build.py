@@ -21,6 +21,7 @@ from kojid.hub import capabilities
 from kojid.hub.volume import read_start, volume_url
 from kojid.sources import specs
 from kojid.sources.scm import is_scm_url
+from kojid.system import logfields
 from kojid.tasks import buildrequest
 from kojid.tasks.archlist import ArchHeaders, build_arches, matches_literally, noarch_choices
 from kojid.tasks.buildrequest import BuildTags
@@ -156,6 +157,7 @@ class BuildTask(NewBuild):
     def _build_data(self, header: Any) -> Dict[str, Any]:
         data = specs.build_fields(header)
         data["task_id"] = self.id
+        logfields.put(NVR=f"{data['name']}-{data['version']}-{data['release']}")
         extra: Dict[str, Any] = {}
         if self.source:
             data["source"] = self.source["source"]

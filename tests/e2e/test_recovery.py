@@ -80,7 +80,7 @@ def test_a_killed_daemon_takes_up_its_task_and_says_so_in_one_line(builder: Buil
 
 def test_ten_hups_keep_the_process_and_the_tasks(builder: Builder) -> None:
     builder.start()
-    task_id = builder.task("sleep", 12)
+    task_id = builder.task("sleep", 25)
     record = builder.running(task_id)
     assert builder.process is not None
     pid = builder.process.pid

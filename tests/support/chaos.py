@@ -75,7 +75,7 @@ class Fault:
 def _crash(scene: Scene, fault: Fault) -> None:
     scene.daemon.kill()
     scene.daemon.launch(KOJID_CRASH_AT=fault.detail)
-    scene.daemon.crashes(60)
+    scene.daemon.crashes(200)  # a machine under load takes no task for a while
     scene.daemon.launch()
 
 

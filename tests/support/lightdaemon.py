@@ -49,6 +49,7 @@ class LightDaemon:
             "task_log_dir": self.dir / "tasks",
             "sleeptime": 1,
             "minspace": 0,
+            "max_load": 0,  # the machine is shared with other tests
             "max_waiting": "",
             **options,
         }

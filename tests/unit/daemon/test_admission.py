@@ -90,6 +90,8 @@ def test_without_max_waiting_it_does_as_in_the_stock_daemon() -> None:
 def test_a_busy_machine_is_not_ready(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(admission.storage, "load_average", lambda: 8.1)
     assert site.judge().reason == "Load average 8.10 > 8.00"
+    assert Site(max_load=5).judge().ready
+    assert Site(max_load=0).judge().ready
 
 
 CASES: list[tuple[Callable[[Site], None], str]] = [

@@ -40,6 +40,9 @@ def test_every_message_arrives(systemd: socket.socket) -> None:
     assert heard(systemd) == ["WATCHDOG=1"]
     notify.extend_timeout(1.5)
     assert heard(systemd) == ["EXTEND_TIMEOUT_USEC=1500000"]
+    notify.reloading("begins anew")
+    first, moment, last = heard(systemd)
+    assert (first, moment.partition("=")[0], last) == ("RELOADING=1", "MONOTONIC_USEC", "STATUS=begins anew")
     notify.stopping("ending 2 tasks")
     assert heard(systemd) == ["STOPPING=1", "STATUS=ending 2 tasks"]
 
