@@ -116,7 +116,7 @@ def test_a_build_that_the_tag_does_not_take_is_not_tagged(fleet: Fleet, asked: A
 
 def test_what_depends_on_a_task_that_failed_is_not_started(fleet: Fleet, asked: Asked) -> None:
     bad = made(fleet, "sleep", "for-a-while")
-    assert "'str' object cannot be interpreted" in str(failed(fleet, bad))
+    assert "TypeError" in str(failed(fleet, bad))
     task = fleet.admin.makeTask("dependantTask", [[bad], [["sleep", [0]]]])
     assert f"Dependency {bad} failed to complete" in str(failed(fleet, task))
     assert fleet.admin.getTaskChildren(task) == []
