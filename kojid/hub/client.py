@@ -18,7 +18,7 @@ import koji
 import requests
 
 from kojid.errors import HostFault
-from kojid.hub import lostreplies
+from kojid.hub import lostreplies, meter
 from kojid.hub.causes import explain_call_error, is_broken_off, is_transport_error
 from kojid.hub.guarded import GuardedUploads
 from kojid.hub.lostreplies import Found, Memory, Proven, Rule
@@ -202,7 +202,7 @@ class HubSession(GuardedUploads, koji.ClientSession):
             return super()._callMethod(name, args, kwargs, retry)
         call = _Call(name, args, kwargs, retry)
         try:
-            with self.overriding(**self._limits(name)):
+            with meter.call(name), self.overriding(**self._limits(name)):
                 answer = self._settle(call)
         except koji.GenericError as error:
             if self.after_refusal is not None:
@@ -351,6 +351,7 @@ class HubSession(GuardedUploads, koji.ClientSession):
                     raise
                 pause = self._pause(failures)
                 logger.info("Try #%s for call %s (%s) failed: %s", self.retries, self.callnum, call.name, error)
+            meter.retry(call.name)
             time.sleep(pause)
 
     def _send(self, call: _Call, handler: str, headers: Any, request: bytes) -> Any:
