@@ -119,6 +119,7 @@ class SandboxHub:
         """End the hub as an init system does."""
         for session in self._sessions:
             session.logged_in = False  # else it would log out when it is collected, from a hub that is gone
+            session.rsession.close()
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
