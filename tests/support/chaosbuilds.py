@@ -201,8 +201,8 @@ class Round:
     def check(self) -> None:
         """All invariants; AssertionError with the daemon's log when one does not hold."""
         self.site.proxy.clear()
-        wait_for(lambda: self._tended() and self._ended(), 180, self.box.describe(self.task_id))
         try:
+            wait_for(lambda: self._tended() and self._ended(), 240, self.box.describe(self.task_id))
             self._check_build()
             wait_for(lambda: not self.site.leftovers(), 90)
         except AssertionError as error:

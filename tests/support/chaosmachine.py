@@ -132,9 +132,14 @@ class LoopDisk:
         Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("a test")
 
     def mended(self) -> bool:
-        """Unmount, check and mount it, as an administrator would; False while something is in use there."""
+        """Put another disk with its content in its place; False while something is in use there.
+
+        Another one, because mount namespaces of strangers on this machine may have kept this one from before.
+        """
         if run("umount", str(self.place)).returncode:
             return False
+        broken, self._image = self._image, self._image.with_suffix(".image2")
+        must("cp", "--sparse=always", str(broken), str(self._image))
         assert run("e2fsck", "-fy", str(self._image)).returncode in (0, 1)
         trouble = self._mount()
         assert not trouble, trouble
