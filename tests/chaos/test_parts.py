@@ -84,11 +84,11 @@ def test_a_child_that_the_kernel_holds_stops_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("strict", [True, False], ids=["numbers enforced", "numbers ignored"])
-@pytest.mark.parametrize("fault", [late(8), delay(8)], ids=["reply late", "call late"])
+@pytest.mark.parametrize("fault", [late(5), delay(5)], ids=["reply late", "call late"])
 def test_a_task_whose_taking_times_out_runs_once(tmp_path: Path, fault: Fault, strict: bool) -> None:
     """The daemon gives the call up after 3 s; what it asked for is done, before or after that."""
     with scene_of(tmp_path, strict=strict) as scene:
         scene.proxy.on("host.openTask", fault)
-        task_id = scene.make("tally", str(tmp_path / "runs"), 8, result=1)
+        task_id = scene.make("tally", str(tmp_path / "runs"), 6, result=1)
         wait_for(lambda: scene.runs(task_id), 60)
         assert scene.proxy.hits() == {"host.openTask": 1}
