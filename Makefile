@@ -22,7 +22,7 @@ help:
 	@echo "make test       linters, types, unit tests, end-to-end tests"
 	@echo "make lint | unit | pythons | e2e    one part of it"
 	@echo "make chaos [SEED=n] [ROUNDS=n] [FIRST=n]    rounds of random faults, docs/reliability.md"
-	@echo "make generated  etc/kojid.conf, docs/options.md, man pages and completions anew from option table and parsers"
+	@echo "make generated  all that is made from the tables of options and metrics and from the parsers, anew"
 	@echo "make clean      what the above left in this directory"
 
 demo:
@@ -63,6 +63,7 @@ chaos-short: prepare
 generated: prepare
 	$(PYTHON) -m kojid.config.render conf > etc/kojid.conf
 	$(PYTHON) -m kojid.config.render reference > docs/options.md
+	$(PYTHON) -m kojid.metrics.render docs/metrics.md
 	for page in kojid.8 kojid.conf.5; do $(PYTHON) -m kojid.cli.manual $$page > packaging/man/$$page || exit; done
 	for shell in kojid.bash _kojid; do $(PYTHON) -m kojid.cli.manual $$shell > packaging/completions/$$shell || exit; done
 

@@ -16,7 +16,7 @@ from kojid.cli import arguments, logsetup
 from kojid.cli.arguments import Invocation
 from kojid.config import loader
 from kojid.config.options import BY_NAME, Options
-from kojid.daemon import entry, reattach
+from kojid.daemon import entry, exporter, reattach
 from kojid.daemon.daemon import Daemon
 from kojid.daemon.keeper import Keeper
 from kojid.daemon.ledger import Ledger, LedgerInUse
@@ -55,7 +55,7 @@ def _configure(invocation: Invocation) -> Options:
         logsetup.log_to_stderr()
     if options.admin_emails:
         logsetup.mail_errors(options.admin_emails)
-    for warning in [*loaded.warnings, *invocation.warnings]:
+    for warning in [*loaded.warnings, *invocation.warnings, *exporter.check(options)]:
         _log.warning("%s", warning)
         if not invocation.foreground:
             print(f"kojid: warning: {warning}", file=sys.stderr)
@@ -134,6 +134,7 @@ def _recheck(invocation: Invocation, options: Options) -> None:
             raise ConfigError(f"{name} has changed", "that takes a graceful restart (SIGUSR1), or a stop and a start")
     if not os.access(Path(options.state_dir) / "ledger", os.W_OK):
         raise ConfigError(f"state_dir cannot be written now: {options.state_dir}", "is its file system read-only?")
+    exporter.check(new)
     recheck(new)
 
 

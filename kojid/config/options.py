@@ -119,12 +119,17 @@ _WORK = Group("Work and limits", (
            "may take. Builds are limited by rpmbuild_timeout."),
 ))  # fmt: skip
 
-_LOGS = Group("Logs", (
+_LOGS = Group("Logs and metrics", (
     Option("log_level", STRING, None, "Level of the log: DEBUG, INFO, WARNING, ERROR. Unset: WARNING, or what --debug and --verbose say."),
     Option("log_file", STRING, "/var/log/kojid.log", "The daemon's log. Rotation by renaming is noticed."),
     Option("task_log_dir", STRING, "/var/log/kojid", "Directory for one log per task (TASK.log); made when missing. Empty: none."),
     Option("task_log_lifetime", INT, 604800, "Seconds that a task's log is kept after the task has ended."),
     Option("log_timestamps", BOOL, False, "Upload a companion NAME-ts.log beside every build log that says when which part was written."),
+    Option("metrics_address", STRING, None, "[HOST:]PORT at which Prometheus finds metrics, as http://HOST:PORT/metrics, on 127.0.0.1 without a "
+           "HOST. Whoever gets there can read them, so have other machines ask through a proxy. Unset: no endpoint.",
+           sample="127.0.0.1:9596"),
+    Option("metrics_file", STRING, None, "File for the same metrics, written every `sleeptime` seconds for node_exporter's textfile collector; "
+           "its name ends in .prom. Unset: none.", sample="/var/lib/prometheus/node-exporter/kojid.prom"),
     Option("admin_emails", STRING, None, "Addresses, separated by commas or blanks, that get every ERROR record by mail.",
            ("--admin-emails",), "LIST"),
 ))  # fmt: skip

@@ -15,6 +15,13 @@ from kojid.system import pressure, storage
 _log = logging.getLogger("koji.TaskManager")
 _WAITING_PER_JOB = 4
 DRAINED = "drained"  # the kind of the verdict
+# All kinds that there are, for who has to know them beforehand.
+KINDS = (
+    "starting", DRAINED, "restart", "disabled", "capacity", "maxjobs", "load", "memory", "certificate", "stopping",
+    *(f"{place} {what}" for place in ("mockdir", "workdir", "log_file") for what in ("unknown", "space", "inodes")),
+    "mockdir read-only", "workdir read-only", "topdir unknown",
+    *(f"{kind} pressure" for kind in pressure.KINDS),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)

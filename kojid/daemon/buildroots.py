@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Set
 
+from kojid.daemon.leftmounts import take_away
 from kojid.errors import HostFault
 from kojid.system import files, inhabitants, mounts
 
@@ -136,7 +137,7 @@ def is_empty(found: Sequence[Path]) -> bool:
 def empty(found: Sequence[Path]) -> None:
     """Delete what is in the chroots and their results; the empty `root` stays (contract 4.6)."""
     for directory in found:
-        mounts.unmount_under(directory)
+        take_away(directory)
         for root in roots([directory]):
             files.empty_tree(root)
         for name in _CONTENT:
@@ -146,7 +147,7 @@ def empty(found: Sequence[Path]) -> None:
 def remove(broot: Local, found: Sequence[Path]) -> None:
     """Delete a buildroot whole, its configuration last, so that an interrupted deletion is taken up again."""
     for directory in found:
-        mounts.unmount_under(directory)
+        take_away(directory)
         files.remove_tree(directory)
     if broot.config is not None:
         broot.config.unlink(missing_ok=True)
@@ -171,7 +172,7 @@ def unmount(found: Sequence[Path]) -> None:
 
     Raises HostFault when something stays.
     """
-    left = [mount for directory in found for mount in mounts.unmount_under(directory)]
+    left = [mount for directory in found for mount in take_away(directory)]
     if left:
         raise HostFault(f"{left[0]} stays mounted", "see `findmnt` and `fuser -vm` for what holds it")
 

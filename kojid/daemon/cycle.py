@@ -35,6 +35,7 @@ class State:
         host_id: this host's id on the hub.
         start_ts: start of this daemon's hub session, seconds since the epoch.
         restart_pending: whether the daemon restarts as soon as no task is open.
+        capacity: of this host, as of the last look; None before the first.
         tasks: the hub's open tasks of this host, by id, as of the last look.
         verdict: whether the host was ready at the last report, and why not.
     """
@@ -42,8 +43,9 @@ class State:
     host_id: int
     start_ts: float
     restart_pending: bool = False
+    capacity: Optional[float] = None
     tasks: Dict[int, Mapping[str, Any]] = field(default_factory=dict)
-    verdict: admission.Verdict = field(default_factory=lambda: admission.Verdict(False, "starting"))
+    verdict: admission.Verdict = field(default_factory=lambda: admission.Verdict(False, "starting", "starting"))
 
 
 class Cycle:
@@ -79,7 +81,9 @@ class Cycle:
         self._supervisor = supervisor
         self._housekeeping = housekeeping
         self._taker = taker
-        self._scheduler = Scheduler(session, options, state.host_id, taker.methods(), taker.refusals, self._is_here)
+        self._scheduler = Scheduler(
+            session, options, state.host_id, taker.methods(), taker.refusals, self._is_here, taker.pickups
+        )
         self._admission = judge
         self._parents = Parents(session, options, supervisor, taker.refusals)
         self._reattachment = reattachment
@@ -95,6 +99,7 @@ class Cycle:
         if host is None:
             raise koji.GenericError(f"the hub knows no host {self._state.host_id}; was it removed?")
         self._state.tasks = {task["id"]: task for task in tasks}
+        self._state.capacity = float(host["capacity"])
         self._housekeeping.update(buildroots, self._state.tasks)
         self._update_tasks(tasks)
         return self._take(self._report(host), host)

@@ -14,12 +14,14 @@ import koji
 import koji.tasks
 
 from kojid.config.options import Options
-from kojid.daemon import headline
+from kojid.daemon import exporter, headline
 from kojid.daemon.admission import Admission, Verdict
 from kojid.daemon.beat import Beat
 from kojid.daemon.certwatch import CertificateWatch
 from kojid.daemon.control import Control
 from kojid.daemon.cycle import Cycle, State
+from kojid.daemon.exporter import Exporter
+from kojid.daemon.figures import Figures
 from kojid.daemon.housekeeping import Housekeeping
 from kojid.daemon.keeper import Keeper
 from kojid.daemon.ledger import Ledger
@@ -103,6 +105,7 @@ class Daemon:
         self._options = options
         self._ledger = ledger
         self._program = program
+        exporter.prepare(options)
         self._loop = Loop()
         self._beat = Beat(options.sleeptime, time.monotonic())
         self._stopping: Optional[str] = None
@@ -118,6 +121,7 @@ class Daemon:
         self._shut_down()
         self._status_file.write(self._state.verdict, {}, self._supervisor.jobs)
         self._close()
+        self._exporter.withdraw()
         return code
 
     def _close(self) -> None:
@@ -153,14 +157,25 @@ class Daemon:
             limits,
         )
         measure = Measure(self._supervisor, self._options.mockdir, self._ledger.directory)
+        self._figures = Figures(self._session, self._options, state, probes, certificate, housekeeping)
         overview = Overview(
-            self._session, state, self._beat, self._supervisor, self._status_file, certificate, housekeeping, measure
+            self._session,
+            state,
+            self._beat,
+            self._supervisor,
+            self._status_file,
+            certificate,
+            housekeeping,
+            measure,
+            self._figures,
         )
         self._control = Control(self._loop, self._ledger.directory, overview.answer)
         self._supervisor.close_in_children(self._control.abandon)
+        self._exporter = Exporter(self._loop, self._supervisor, self._options, self._ledger.directory)
         self._check_host()
         self._take_signals()
         self._reattachment.begin()
+        self._exporter.begin()
         self._feed_watchdog()
         probes.wait(_FIRST_ANSWERS)
 
@@ -262,6 +277,7 @@ class Daemon:
 
     def _one_cycle(self) -> None:
         """A cycle and the time of the next; what goes wrong in it costs the cycle, never the daemon."""
+        due, begun, well = self._beat.next, time.monotonic(), False
         try:
             with self._loop.interruptible():
                 took = self._cycle.run()
@@ -278,11 +294,12 @@ class Daemon:
             _log.error("this cycle failed: %s", told, exc_info=_log.isEnabledFor(logging.DEBUG))
             self._pause(self._beat.failed(time.monotonic()))
         else:
-            pause = self._beat.done(time.monotonic(), again=took)
+            pause, well = self._beat.done(time.monotonic(), again=took), True
             notify.status(self._status_line())
             self._status_file.write(self._state.verdict, self._state.tasks, self._supervisor.jobs)
             if pause:
                 self._pause(pause)
+        self._figures.cycle(begun - due, time.monotonic() - begun, well=well)
 
     def _pause(self, seconds: float) -> None:
         _log.debug("Sleeping for %g", round(seconds, 2))

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 from typing import Any, Optional
 
 import koji
 
 from kojid.daemon import mailbox, steps
 from kojid.daemon.ledger import Ledger
+from kojid.daemon.postbox import ENDED, Postbox
 from kojid.daemon.records import Outcome
+from kojid.metrics import tally
 
 _log = logging.getLogger("koji.TaskManager")
 
@@ -34,6 +37,9 @@ class Desk:
         self._ledger = ledger
         self._task_id = task_id
         self._daemon = os.getpid()
+        self._postbox = Postbox(ledger.directory, task_id)
+        self._at = ""
+        self._since = 0.0
 
     def attend(self, session: Any) -> None:
         """Have the calls of the task's session tell the daemon what it should know."""
@@ -41,6 +47,7 @@ class Desk:
         session.after_refusal = self._refused
 
     def _called(self, method: str, answer: Any) -> None:
+        self._postbox.pass_by()
         if method in WAKING_CALLS:
             self._call("wake")
         elif method == "host.freeTasks":
@@ -73,13 +80,27 @@ class Desk:
         """The hub knows the outcome, or has none to take."""
         self.step("sent")
         self._ledger.forget_outcome(self._task_id)
+        self._postbox.empty(ENDED)
 
     def phase(self, name: str) -> None:
         """The task has begun something else."""
+        self._measure(name)
         try:
             self._ledger.add_phase(self._task_id, name)
         except OSError as error:
             _log.debug("the phase %s of task %s is not in the ledger: %s", name, self._task_id, error)
+
+    def _measure(self, name: str) -> None:
+        """Count how long the task was at what it did so far; `name` is what it does next, if anything."""
+        now = time.monotonic()
+        if self._at:
+            tally.observe("kojid_task_phase_seconds", now - self._since, self._at)
+        self._at, self._since = name, now
+
+    def leave(self) -> None:
+        """The process is about to end: the daemon gets the rest of what it has counted."""
+        self._measure("")
+        self._postbox.empty()
 
     def verdict(self) -> Optional[str]:
         """Why the daemon has this task fail; None when it does not."""

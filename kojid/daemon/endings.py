@@ -8,6 +8,7 @@ import time
 from typing import Callable, Dict, List, Optional, Tuple
 
 from kojid.config.options import Options
+from kojid.daemon import score
 from kojid.daemon.loop import Loop
 from kojid.errors import explain
 from kojid.system.cgroups import Group
@@ -34,10 +35,18 @@ class Endings:
         self._loop = loop
         self._under_way: Dict[Termination, Optional[int]] = {}  # with the task
 
-    def begin(self, ending: Termination, task_id: Optional[int], then: Callable[[], None]) -> None:
-        """Begin one, of a task or of nobody's processes; `then` is called when it is over, whatever is left."""
+    def begin(self, ending: Termination, task_id: Optional[int], then: Callable[[], None], leak: str = "") -> None:
+        """Begin one, of a task or of nobody's processes; `then` is called when it is over, whatever is left.
+
+        `leak` is the kind of leak that it is if there was anybody to end; empty for none.
+        """
+
+        def over() -> None:
+            score.ended_by_force(ending, leak)
+            then()
+
         self._under_way[ending] = task_id
-        self._advance(ending, then)
+        self._advance(ending, over)
 
     def _advance(self, ending: Termination, then: Callable[[], None]) -> None:
         try:

@@ -23,6 +23,7 @@ from kojid.daemon.leftovers import Leftovers
 from kojid.daemon.probes import Probes
 from kojid.daemon.shortage import Shortage
 from kojid.daemon.supervisor import Supervisor
+from kojid.metrics import tally
 
 _log = logging.getLogger("koji.TaskManager")
 _EXPIRED = koji.BR_STATES["EXPIRED"]
@@ -123,6 +124,7 @@ class Housekeeping:
         return self._cleaner.current
 
     def _chore_ended(self, key: str, well: bool) -> None:
+        tally.count("kojid_cleanups_total", "ok" if well else "failed")
         if self._run is not None and self._run.due:
             self._run.ended(key, well=well)
 

@@ -30,6 +30,7 @@ class Job:
         ending: set while it is being ended, and while what it left behind is.
         progress: what the time limits remember of it.
         record: what the ledger has of it.
+        told: whether its process has counted its end.
     """
 
     task_id: int
@@ -45,6 +46,7 @@ class Job:
     ending: Optional[Termination] = None
     progress: Any = None
     record: Optional[TaskRecord] = None
+    told: bool = False
 
     @property
     def pid(self) -> int:

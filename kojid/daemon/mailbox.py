@@ -1,6 +1,7 @@
 """How task processes call the daemon: datagrams to a socket beside the ledger, which outlives each daemon.
 
-A message is a hint and nothing more: it makes the daemon look at the hub now rather than at the next beat.
+A message is a hint and nothing more: it makes the daemon look at the hub now rather than at the next beat, or tells it
+what was counted (`postbox`). It may be lost.
 """
 
 from __future__ import annotations
@@ -8,13 +9,29 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+import time
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Iterator, NamedTuple
 
 from kojid.errors import ConfigError
 
 _NAME = "events"
-_LONGEST = 256
+_LONGEST = 65536
+_PAUSE = 0.02  # seconds between two tries for room
+
+
+class Message(NamedTuple):
+    """What somebody says.
+
+    Args:
+        word: what it is about.
+        task_id: the task; 0 for a helper of the daemon.
+        text: more of it; mostly empty.
+    """
+
+    word: str
+    task_id: int
+    text: str = ""
 
 
 @contextlib.contextmanager
@@ -58,13 +75,13 @@ class Mailbox:
         """The descriptor to watch."""
         return self._socket.fileno()
 
-    def receive(self) -> Iterator[Tuple[str, int]]:
-        """What has come in: a word and a task's id each."""
+    def receive(self) -> Iterator[Message]:
+        """What has come in."""
         with contextlib.suppress(BlockingIOError):
             while True:
-                word, _, number = self._socket.recv(_LONGEST).decode("ascii", errors="replace").partition(" ")
-                if number.isdigit():
-                    yield word, int(number)
+                parts = self._socket.recv(_LONGEST).decode("utf-8", errors="replace").split(" ", 2)
+                if len(parts) > 1 and parts[1].isdigit():
+                    yield Message(parts[0], int(parts[1]), parts[2] if len(parts) > 2 else "")
 
     def close(self) -> None:
         """Stop listening; used in forked children, too, so the socket's file stays."""
@@ -74,11 +91,43 @@ class Mailbox:
 def send(directory: Path, word: str, task_id: int) -> bool:
     """Call the daemon, without ever waiting for it; returns whether one is there."""
     try:
-        made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        with made as sender, short_path(directory) as address:
-            sender.sendto(f"{word} {task_id}".encode("ascii"), address)
+        _send(directory, f"{word} {task_id}")
     except BlockingIOError:
         return True  # a daemon with so many messages is about to look anyhow
     except OSError:
         return False
     return True
+
+
+def post(directory: Path, word: str, task_id: int, text: str = "", *, seconds: float = 0.0) -> bool:
+    """Say something that is to arrive; returns whether it did.
+
+    Args:
+        directory: the ledger's.
+        word, task_id, text: see `Message`.
+        seconds: how long to wait for room in the daemon's mailbox.
+    """
+    until = time.monotonic() + seconds
+    try:
+        while not _fits(directory, f"{word} {task_id} {text}".rstrip()):
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_PAUSE)
+    except OSError:  # nobody is there to read it
+        return False
+    return True
+
+
+def _fits(directory: Path, message: str) -> bool:
+    """Send it, if there is room for it. Raises OSError."""
+    try:
+        _send(directory, message)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _send(directory: Path, message: str) -> None:
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    with made as sender, short_path(directory) as address:
+        sender.sendto(message.encode(), address)

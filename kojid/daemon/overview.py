@@ -5,6 +5,8 @@ A request is an object with `op`:
 status
     the content of the status file, and what only the running daemon knows; with `sizes` true the buildroots are
     measured, unless that has just been done.
+metrics
+    the figures of the metrics, for the process that serves them (`exporter`).
 look
     something on disk has changed, the drain for one: a cycle begins.
 clean
@@ -25,6 +27,7 @@ from kojid import __version__
 from kojid.daemon.beat import Beat
 from kojid.daemon.certwatch import CertificateWatch
 from kojid.daemon.cycle import State
+from kojid.daemon.figures import Figures
 from kojid.daemon.housekeeping import Housekeeping
 from kojid.daemon.measure import Measure
 from kojid.daemon.status import StatusFile
@@ -45,6 +48,7 @@ class Overview:
         certificate: looks at the client certificate.
         housekeeping: cleans up.
         measure: measures the buildroots.
+        figures: has the figures of the metrics.
     """
 
     def __init__(
@@ -57,6 +61,7 @@ class Overview:
         certificate: CertificateWatch,
         housekeeping: Housekeeping,
         measure: Measure,
+        figures: Figures,
     ) -> None:
         self._session = session
         self._state = state
@@ -69,6 +74,7 @@ class Overview:
         self._began = time.time()
         self._operations: Dict[str, Callable[[Request], Dict[str, Any]]] = {
             "status": self._tell,
+            "metrics": figures.answer,
             "look": self._look,
             "clean": self._clean,
             "progress": self._progress,

@@ -12,8 +12,9 @@ from typing import Callable, List, Optional, Sequence, Tuple
 
 from kojid.config.options import Options
 from kojid.daemon.ledger import Ledger
+from kojid.daemon.leftmounts import take_away
 from kojid.daemon.records import TaskRecord
-from kojid.system import cgroups, mounts
+from kojid.system import cgroups
 from kojid.system.cgroups import Group
 from kojid.system.termination import Family
 
@@ -74,7 +75,7 @@ class Places:
 
     def unmount(self, chroots: List[Path]) -> None:
         """Take away what is mounted in chroots; exits with status 1 when something stays."""
-        left = [mount for chroot in chroots for mount in mounts.unmount_under(chroot)]
+        left = [mount for chroot in chroots for mount in take_away(chroot)]
         if left:
             _log.warning("still mounted: %s", left)
             sys.exit(1)

@@ -12,12 +12,13 @@ from typing import Any, Dict, List, Mapping
 import koji
 
 from kojid.config.options import Options
-from kojid.daemon import outcomes
+from kojid.daemon import outcomes, score
 from kojid.daemon.endings import steps_of
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.places import Places
 from kojid.daemon.records import TaskRecord
 from kojid.daemon.supervisor import Supervisor
+from kojid.metrics import tally
 from kojid.system import processes
 from kojid.system.termination import Family, Termination
 
@@ -49,6 +50,7 @@ class Reattachment:
         for record in self._ledger.tasks():
             if self._supervisor.attach(record) is not None:
                 _log.info("%s still runs: re-attached", describe(record))
+                tally.count("kojid_tasks_reattached_total")
             else:
                 self._supervisor.sweep(record)
         self._supervisor.end_strays()
@@ -82,7 +84,9 @@ class Reattachment:
         record = left.get(task_id)
         name = describe(record) if record else f"task {task_id}"
         _log.info("%s has ended, its outcome is delivered now: %s", name, outcome.call)
-        outcomes.deliver(self._session, task_id, record.method if record else "", outcome)
+        method = record.method if record else ""
+        taken = outcomes.deliver(self._session, task_id, method, outcome)
+        score.ended(method, score.OUTCOMES[outcome.call] if taken else score.DROPPED)
         self._ledger.forget_task(task_id)
         return True
 
@@ -92,6 +96,7 @@ class Reattachment:
         for task_id in tasks:
             if task_id in records:
                 _log.info("%s is gone without an outcome: freed", describe(records[task_id]))
+                score.ended(records[task_id].method, score.LOST)
                 self._ledger.forget_task(task_id)
 
     def _drop(self, left: Dict[int, TaskRecord]) -> None:
@@ -101,6 +106,7 @@ class Reattachment:
         for task_id, info in zip(ids, self._session.getTaskInfo(ids)):
             state = koji.TASK_STATES[info["state"]] if info else "unknown"
             _log.info("%s has ended; the hub has it as %s", describe(left[task_id]), state)
+            score.found_ended(left[task_id].method, state)
             self._ledger.forget_task(task_id)
 
 

@@ -13,7 +13,7 @@ from xmlrpc.client import Fault
 import koji
 
 from kojid.config.options import Options
-from kojid.daemon import steps, worker
+from kojid.daemon import score, steps, worker
 from kojid.daemon.desk import GIVEN_BACK, Desk
 from kojid.daemon.endings import Endings
 from kojid.daemon.gate import Gate
@@ -22,9 +22,11 @@ from kojid.daemon.ledger import Ledger
 from kojid.daemon.loop import Loop
 from kojid.daemon.mailbox import Mailbox
 from kojid.daemon.places import Places
+from kojid.daemon.postbox import ENDED, TALLY, Postbox
 from kojid.daemon.records import Outcome, TaskRecord
 from kojid.daemon.subjects import parent_of, subject_of
 from kojid.errors import HostFault
+from kojid.metrics import tally
 from kojid.system import forks, processes
 from kojid.system.cgroups import Group
 from kojid.system.child import ExitStatus
@@ -104,6 +106,7 @@ class Supervisor:
         steps.reached("recorded")
         session._forget()
         self._adopt(job)
+        score.began(method)
         gate.open()
         steps.reached("released")
         return job
@@ -158,7 +161,7 @@ class Supervisor:
         if record.boot_id == self._boot_id:
             group = self._places.recorded_group(record)
             ending = Termination(0, family=self._places.remains(record), steps=self._endings.steps[1:])
-            self._endings.begin(ending, record.task_id, lambda: self._clear(record.task_id, group))
+            self._endings.begin(ending, record.task_id, lambda: self._clear(record.task_id, group), score.REMAINS)
 
     def _adopt(self, job: Job) -> None:
         self.jobs.add(job)
@@ -182,6 +185,7 @@ class Supervisor:
         for close in self._not_for_children:
             close()
         self._ledger.close()
+        tally.renew()
         for job in self.jobs:
             if job.pidfd is not None:
                 os.close(job.pidfd)
@@ -200,7 +204,10 @@ class Supervisor:
         def run() -> None:
             forks.end_with_parent(daemon)
             self._abandon()
-            main()
+            try:
+                main()
+            finally:
+                Postbox(self._ledger.directory, 0).empty()
 
         with self._loop.interruptible(False):
             pid = forks.fork(run, name=name)
@@ -224,8 +231,15 @@ class Supervisor:
         self._helpers.clear()
 
     def _hear(self) -> None:
-        for word, task_id in self._mailbox.receive():
-            if self.jobs.get(task_id) is None:
+        for word, task_id, text in self._mailbox.receive():
+            job = self.jobs.get(task_id)
+            if word == TALLY:
+                score.heard(text)
+                continue
+            if job is None:
+                continue
+            if word == ENDED:
+                job.told = True
                 continue
             _log.debug("task %s calls: %s", task_id, word)
             if word == GIVEN_BACK:
@@ -261,6 +275,8 @@ class Supervisor:
             self._loop.unwatch(job.pidfd)
             os.close(job.pidfd)
             job.pidfd = None
+        if tally.counting():
+            score.exited(job, status, outcome_left=self._ledger.outcome(job.task_id) is not None)
         took = time.monotonic() - job.started
         if status is None or status.ok:
             _log.debug("task %s (%s, pid %s) ended after %.1f s", job.task_id, job.method, job.pid, took)
@@ -273,7 +289,7 @@ class Supervisor:
 
     def _end_remains(self, job: Job) -> None:
         if job.ending is None:
-            self._run(job, Termination(job.pid, family=job.family, steps=self._endings.steps[1:]))
+            self._run(job, Termination(job.pid, family=job.family, steps=self._endings.steps[1:]), score.REMAINS)
         elif not self._endings.under_way(job.ending):
             self._swept(job)
 
@@ -312,9 +328,9 @@ class Supervisor:
         if self.jobs.get(job.task_id) is job:
             self.end(job)
 
-    def _run(self, job: Job, ending: Termination) -> None:
+    def _run(self, job: Job, ending: Termination, leak: str = "") -> None:
         job.ending = ending
-        self._endings.begin(ending, job.task_id, lambda: self._swept(job))
+        self._endings.begin(ending, job.task_id, lambda: self._swept(job), leak)
 
     def _swept(self, job: Job) -> None:
         """Nothing of a task runs any more; what else it has left behind goes now."""
@@ -352,6 +368,7 @@ class Supervisor:
         for group in self._places.stray_groups([record.task_id for record in self._ledger.tasks()]):
             if group.pids():
                 _log.warning("ending processes of a task without a record: %s", group.pids())
+                score.leaked(score.STRAY, len(group.pids()))
                 group.kill()
             self._endings.remove(group)
         self._end_orphans()
@@ -366,7 +383,7 @@ class Supervisor:
             _log.info("Ending process %s (%s), left behind by a task that has ended", pid, state.name)
             self._orphans.add(pid)
             ending = Termination(pid, steps=self._endings.steps)
-            self._endings.begin(ending, None, lambda pid=pid: self._orphans.discard(pid))  # type: ignore[misc]
+            self._endings.begin(ending, None, lambda pid=pid: self._orphans.discard(pid), score.ORPHAN)  # type: ignore[misc]
 
     def look_around(self) -> None:
         """Learn who belongs to tasks that are no children and have no control group, before their parents end."""

@@ -15,7 +15,7 @@ import koji
 import koji.tasks
 from koji.xmlrpcplus import dumps
 
-from kojid.daemon import outcomes, tasklog
+from kojid.daemon import outcomes, score, tasklog
 from kojid.daemon.desk import Desk
 from kojid.daemon.records import Outcome
 from kojid.errors import HostFault
@@ -66,6 +66,7 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
         _log.warning("task %s (%s): its outcome could not be reported: %s", handler.id, handler.method, error)
     finally:
         _log_out(session)
+        desk.leave()
 
 
 def _take_signals(desk: Desk) -> None:
@@ -118,7 +119,8 @@ def perform(handler: Any, session: Any, desk: Optional[Desk] = None, ended: Call
     ended()
     if desk is not None:
         desk.keep(outcome)
-    outcomes.deliver(session, handler.id, handler.method, outcome)
+    taken = outcomes.deliver(session, handler.id, handler.method, outcome)
+    score.ended(handler.method, score.OUTCOMES[outcome.call] if taken else score.DROPPED)
     if desk is not None:
         desk.delivered()
 
@@ -133,15 +135,25 @@ def _run(handler: Any, session: Any) -> Outcome:
         return Outcome("freeTasks", [[handler.id]])
     except (koji.tasks.RefuseTask, HostFault) as refusal:
         _log.warning("Refusing task %s: %s", handler.id, refusal)
+        if isinstance(refusal, HostFault):
+            score.fault(handler.method, score.HOST)
         if capabilities.of(session).takes_refusals:
             return Outcome("refuseTask", [handler.id], {"msg": str(refusal)})
         return Outcome("freeTasks", [[handler.id]])
     except BaseException as error:  # whatever a handler raises is its task's failure
         fault = fault_of(error)
+        score.fault(handler.method, _kind(error))
         _log.info("FAULT: task %s (%s): %s", handler.id, handler.method, fault.faultString)
         return Outcome("failTask", [handler.id, dump_fault(fault)])
     _log.info("RESPONSE: %r", _shortened(response))
     return Outcome("closeTask", [handler.id, response])
+
+
+def _kind(error: BaseException) -> str:
+    """Whose fault a failure is: a fault of koji's types is the task's own, whatever else the handler's code's."""
+    if isinstance(error, Overdue):
+        return score.LIMIT
+    return score.PACKAGE if isinstance(error, (koji.GenericError, Fault)) else score.INTERNAL
 
 
 def encode(result: Any) -> str:

@@ -55,6 +55,15 @@ def is_transport_error(error: Optional[BaseException]) -> bool:
     return isinstance(error, (OSError, *_NO_HUB))  # the exceptions of requests are OSErrors
 
 
+def is_unreachable(error: BaseException) -> bool:
+    """Whether there was nobody to talk to, or no answer: whatever was to be said does not matter."""
+    links = list(chain(error))
+    numbers = {getattr(link, "errno", None) for link in links}
+    nobody = {errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH}
+    silent = (requests.exceptions.Timeout, socket.timeout, socket.gaierror)
+    return bool(numbers & nobody) or any(isinstance(link, silent) for link in links)
+
+
 def is_broken_off(error: BaseException, *, answered_badly: bool = False) -> bool:
     """Whether a call may have reached the hub and lost its answer at once, without any waiting.
 

@@ -12,14 +12,14 @@ import random
 import re
 import time
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, Iterator, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, Mapping, NoReturn, Optional, Sequence
 
 import koji
 import requests
 
 from kojid.errors import HostFault
-from kojid.hub import lostreplies
-from kojid.hub.causes import explain_call_error, is_broken_off
+from kojid.hub import lostreplies, meter
+from kojid.hub.causes import explain_call_error, is_broken_off, is_transport_error
 from kojid.hub.guarded import GuardedUploads
 from kojid.hub.lostreplies import Found, Memory, Proven, Rule
 from kojid.hub.transport import Transport
@@ -202,7 +202,7 @@ class HubSession(GuardedUploads, koji.ClientSession):
             return super()._callMethod(name, args, kwargs, retry)
         call = _Call(name, args, kwargs, retry)
         try:
-            with self.overriding(**self._limits(name)):
+            with meter.call(name), self.overriding(**self._limits(name)):
                 answer = self._settle(call)
         except koji.GenericError as error:
             if self.after_refusal is not None:
@@ -300,6 +300,8 @@ class HubSession(GuardedUploads, koji.ClientSession):
             # without this the library's login is no call that is ever repeated
             with self.overriding(anon_retry=True):
                 super()._renew_session()
+        except koji.AuthError as error:
+            self._not_renewed(error)
         finally:
             # The library leaves a session for good as "not logged in" when the renewal fails once.
             self.logged_in = self.logged_in or was_logged_in
@@ -308,6 +310,17 @@ class HubSession(GuardedUploads, koji.ClientSession):
             self.callnum = max(self.callnum or 0, number + 1)
         if self.after_renewal is not None:
             self.after_renewal()
+
+    def _not_renewed(self, error: koji.AuthError) -> NoReturn:
+        """The library tells every failed login as a refusal; a hub that is away has refused nothing."""
+        cause: Optional[BaseException] = self.last_error
+        away = is_transport_error(cause)
+        if cause is None or not (away or isinstance(cause, koji.ServerOffline)):
+            raise error
+        if away and self.patient:
+            told = f"the expired session could not be renewed: {explain_call_error(cause)}"
+            raise HubUnreachable(told) from error
+        raise cause from error
 
     def _call(self, call: _Call) -> Any:
         if self.before_call is not None:
@@ -338,6 +351,7 @@ class HubSession(GuardedUploads, koji.ClientSession):
                     raise
                 pause = self._pause(failures)
                 logger.info("Try #%s for call %s (%s) failed: %s", self.retries, self.callnum, call.name, error)
+            meter.retry(call.name)
             time.sleep(pause)
 
     def _send(self, call: _Call, handler: str, headers: Any, request: bytes) -> Any:

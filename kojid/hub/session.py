@@ -73,8 +73,9 @@ def _by_certificate(session: HubSession, options: Any) -> None:
     try:
         session.ssl_login(options.cert, None, serverca)
     except (koji.GenericError, OSError) as error:
-        told = _certificate_failure(session, options, session.last_error or error)
-        raise LoginError(f"Unable to log in: {told}", f"hub {session.baseurl}, certificate {options.cert}") from error
+        cause = session.last_error or error  # the library passes on its text alone
+        told = _certificate_failure(session, options, cause)
+        raise LoginError(f"Unable to log in: {told}", f"hub {session.baseurl}, certificate {options.cert}") from cause
 
 
 def _certificate_failure(session: HubSession, options: Any, error: BaseException) -> str:
@@ -115,7 +116,7 @@ def _by_kerberos(session: HubSession, options: Any) -> None:
         with session.overriding(max_retries=1):
             session.gssapi_login(principal, options.keytab, options.ccache)
     except (koji.GenericError, OSError) as error:
-        raise _kerberos_failure(session, options, principal, error) from error
+        raise _kerberos_failure(session, options, principal, error) from session.last_error or error
 
 
 def host_principal(form: str) -> str:

@@ -14,6 +14,8 @@ from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Union, cas
 
 import koji
 
+from kojid.hub import meter
+
 logger = logging.getLogger("koji.daemon")
 
 BLOCKSIZE = 8 * 1024 * 1024
@@ -129,6 +131,10 @@ class Uploader:
         logger.debug("Upload: %s/%s complete. %d bytes in %.1f seconds", directory, name, whole.size, seconds)
 
     def _block(self, directory: str, name: str, data: bytes, offset: int) -> None:
+        with meter.block(len(data)):
+            self._put(directory, name, data, offset)
+
+    def _put(self, directory: str, name: str, data: bytes, offset: int) -> None:
         send = self._send_raw if self._raw else self._send_base64
         for pause in (*_PAUSES, None):
             try:
@@ -141,6 +147,7 @@ class Uploader:
             if pause is None:
                 break
             logger.warning("Upload of %s/%s at offset %d: %s, trying again", directory, name, offset, problem)
+            meter.block_retry()
             time.sleep(pause)
         raise koji.GenericError(
             f"upload of {directory}/{name} failed at offset {offset} after {len(_PAUSES) + 1} tries: {problem}"

@@ -77,7 +77,7 @@ def create(
     listed = arch_dir / "pkglist"
     pkglist = listed if listed.exists() and listed.stat().st_size > 0 else None
     comps = arch_dir.parent / "groups" / "comps.xml"
-    update = pkglist is not None and options.createrepo_update and _reuse(old_repodata, out)
+    update = pkglist is not None and options.createrepo_update and reuse(old_repodata, out / "repodata")
     argv = command(options, arch_dir, out, pkglist=pkglist, comps=comps if comps.exists() else None, update=update)
     if update and old_repodata is not None and not contents.same_packages(old_repodata.parent, arch_dir):
         logger.warning("Packages have been replaced since the metadata of %s was made", old_repodata)
@@ -86,7 +86,7 @@ def create(
     if not status.ok:
         raise failure("failed to create repo", argv[0], status, log)
     require_whole(out / "repodata", argv[0])
-    _check_count(out / "repodata", pkglist, log)
+    check_count(out / "repodata", pkglist, log)
     return out / "repodata"
 
 
@@ -101,8 +101,16 @@ def is_empty(arch_dir: Path) -> bool:
     return not listed.exists() or listed.stat().st_size == 0
 
 
-def _reuse(old_repodata: Optional[Path], out: Path) -> bool:
-    """Put older metadata where the command looks for it; whether there is any."""
+def reuse(old_repodata: Optional[Path], repodata: Path) -> bool:
+    """Put older metadata where the command looks for it.
+
+    Args:
+        old_repodata: the older repository's; None: there is none.
+        repodata: where the new one's goes.
+
+    Returns:
+        Whether there is any.
+    """
     if old_repodata is None:
         return False
     if not old_repodata.is_dir():
@@ -111,17 +119,26 @@ def _reuse(old_repodata: Optional[Path], out: Path) -> bool:
     # Where packages came from is a matter of the merge, which is done anew.
     ignore = shutil.ignore_patterns("*pkgorigins.gz", EMPTY_MARK)
     try:
-        shutil.copytree(old_repodata, out / "repodata", symlinks=True, ignore=ignore)
+        shutil.copytree(old_repodata, repodata, symlinks=True, ignore=ignore)
     except (OSError, shutil.Error) as error:
         # Another host may be deleting that repo just now; without it this only takes longer.
         logger.warning("Old repodata of %s can't be used: %s", old_repodata, error)
-        shutil.rmtree(out / "repodata", ignore_errors=True)
+        shutil.rmtree(repodata, ignore_errors=True)
         return False
     return True
 
 
-def _check_count(repodata: Path, pkglist: Optional[Path], log: Path) -> None:
-    """Compare what went in with what came out: a package that can't be read is not always an error to the command."""
+def check_count(repodata: Path, pkglist: Optional[Path], log: Path) -> None:
+    """Compare what went in with what came out: a package that can't be read is not always an error to the command.
+
+    Args:
+        repodata: the metadata.
+        pkglist: what the command was told to list; None: nothing.
+        log: of the command.
+
+    Raises:
+        koji.GenericError: packages are missing.
+    """
     wanted: List[str] = []
     if pkglist is not None:
         wanted = metadata.entries(pkglist.read_text(encoding="utf-8").splitlines())

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
 from pathlib import Path
 from typing import Any, List, Mapping, NamedTuple, Optional, Sequence
 
 import koji
 
 from kojid.errors import HostFault
-from kojid.repos import createrepo, metadata
-from kojid.repos.createrepo import CREATEREPO, CREATEREPO_C, EMPTY_MARK, OnTick
+from kojid.repos import createrepo
+from kojid.repos.createrepo import CREATEREPO, CREATEREPO_C, OnTick
 from kojid.repos.faults import failure
 from kojid.repos.verify import require_whole
 from kojid.system.process import capture, run
-
-logger = logging.getLogger("koji.build")
 
 
 class Wishes(NamedTuple):
@@ -130,44 +126,18 @@ def create(
         koji.GenericError: the command failed, or left packages out. CommandTimeout: it took too long.
         HostFault: it is not installed, or this host's disk or memory is full.
     """
-    reused = old_repodata if options.createrepo_update and _reuse(old_repodata, directory / "repodata") else None
+    reused = (
+        old_repodata if options.createrepo_update and createrepo.reuse(old_repodata, directory / "repodata") else None
+    )
     groups = comps if comps is not None and comps.is_file() else None
     argv = command(options, directory, asked, comps=groups, old_repodata=reused)
     status = run(argv, timeout=float(options.command_timeout), log=log, on_tick=on_tick)
     if not status.ok:
         raise failure("failed to create repo", argv[0], status, log)
     require_whole(directory / "repodata", argv[0])
-    _check_count(directory, log)
+    createrepo.check_count(directory / "repodata", directory / "pkglist", log)
 
 
 def mark_empty(directory: Path) -> None:
     """Say in the metadata of a repository without packages that it is meant to be so."""
     createrepo.mark_empty(directory / "repodata")
-
-
-def _reuse(old: Optional[Path], repodata: Path) -> bool:
-    if old is None:
-        return False
-    if not old.is_dir():
-        logger.warning("Old repodata is missing: %s", old)
-        return False
-    try:
-        shutil.copytree(old, repodata, symlinks=True, ignore=shutil.ignore_patterns("*pkgorigins.gz", EMPTY_MARK))
-    except (OSError, shutil.Error) as error:
-        # Somebody may be deleting that repository just now; without it this only takes longer.
-        logger.warning("Old repodata of %s can't be used: %s", old, error)
-        shutil.rmtree(repodata, ignore_errors=True)
-        return False
-    return True
-
-
-def _check_count(directory: Path, log: Path) -> None:
-    repodata = directory / "repodata"
-    wanted = len(metadata.entries((directory / "pkglist").read_text(encoding="utf-8").splitlines()))
-    count = metadata.package_count(repodata)
-    if count is None:
-        logger.warning("How many packages the repo has can't be told; they should be %d", wanted)
-    elif count != wanted:
-        raise koji.GenericError(
-            f"failed to create repo: it has {count} packages instead of {wanted}; see {log.name} for more information"
-        )

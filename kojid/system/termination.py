@@ -205,6 +205,7 @@ class Termination:
 
     Attributes:
         leftover: the processes that not even the last step has ended; known once it is finished.
+        met: the processes that had to be signalled so far.
     """
 
     def __init__(
@@ -219,6 +220,7 @@ class Termination:
     ) -> None:
         self.pid = pid
         self.leftover: List[ProcessId] = []
+        self.met: Set[ProcessId] = set()
         self._root_first = root_first
         self._family = family or Family(pid, roots, known)
         self._steps = list(steps)
@@ -265,6 +267,7 @@ class Termination:
         for state in alive:
             if state.identity not in self._signalled:
                 self._signalled.add(state.identity)
+                self.met.add(state.identity)
                 self._send(state, self._number or signal.SIGKILL)
 
     def _freeze(self, alive: List[ProcessState]) -> List[ProcessState]:

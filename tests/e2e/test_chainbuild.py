@@ -38,7 +38,7 @@ def test_a_chain_whose_host_is_gone_goes_on_elsewhere_with_the_tasks_it_had(
     content.add_packages(box.admin, content.DEST_TAG, ["chain-c"])
     there = box.admin.listTagged(content.BOOTSTRAP)[0]["nvr"]
     task_id = box.admin.chainBuild([[there], [gitshop.package("chain-c", build="sleep 2")]], content.TARGET)
-    wait_for(lambda: any(row["label"] == "build 1,0" for row in box.admin.getTaskChildren(task_id)), 60, "the build")
+    wait_for(lambda: any(row["label"] == "build 1,0" for row in box.admin.getTaskChildren(task_id)), 120, "the build")
 
     box.admin.freeTask(task_id)
 

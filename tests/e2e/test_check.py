@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import dataclasses
 import datetime
 import itertools
 import json
+import os
 import shutil
 import socket
 import ssl
@@ -18,11 +21,12 @@ from typing import Any, Callable, Dict, Iterator, Tuple
 import koji
 import pytest
 
+from kojid.cli import check
 from kojid.hub import probe
 from kojid.sandbox import configuration
 from kojid.sandbox.hub import authority
 from tests.support.checkscene import Planted, Scene
-from tests.support.sandbox import Daemon, Sandbox, kojid_command
+from tests.support.sandbox import Daemon, Sandbox, kojid_command, wait_for
 
 pytestmark = [pytest.mark.root, pytest.mark.e2e]
 
@@ -164,6 +168,7 @@ PLANTED = (
             "the name that the hub's certificate is for"),
     Planted("a clock that is ahead", clock(4000), "clock", "s ahead of the hub's", "timedatectl set-ntp true"),
     Planted("a clock that is behind", clock(-60), "clock", "s behind the hub's", "timedatectl", 1),
+    Planted("a login to nobody", hub_is_down, "login", "connection refused", "is server right"),
     Planted("a foreign certificate", foreign_certificate, "login", "the hub does not know the authority",
             "the hub must know the authority"),
     Planted("a user unknown to the hub", certificate_of("stranger"), "login", "Unable to log in", "koji add-host"),
@@ -180,7 +185,6 @@ PLANTED = (
     Planted("no channel", in_no_channel, "channels", "the host is in no channel", "koji add-host-to-channel checked"),
     Planted("a disabled channel", in_a_closed_channel, "channels", "is disabled", "koji enable-channel", 1),
     Planted("no capacity", edited(capacity=0.0), "capacity", "the host's capacity is 0", "--capacity"),
-    Planted("little capacity", edited(capacity=1.0), "capacity", "less than a build weighs", "--capacity", 1),
     Planted("the wrong scheduler", lambda scene: scene.set(scheduler="builder"), "release",
             "assigns tasks itself", "scheduler = auto", 1),
     Planted("repositories without a volume", repositories(make=False), "volume", "there is no",
@@ -197,6 +201,44 @@ PLANTED = (
 @pytest.mark.parametrize("planted", PLANTED, ids=lambda planted: planted.what)
 def test_a_mistake_on_the_hub_or_on_the_way_to_it_is_found(scene: HubScene, planted: Planted) -> None:
     scene.finds(planted)
+
+
+@contextlib.contextmanager
+def dead_mount(place: Path) -> Iterator[None]:
+    """A file system that never answers, as that of a server that is gone: a FUSE one that nobody serves."""
+    library = ctypes.CDLL(None, use_errno=True)
+    try:
+        server = os.open("/dev/fuse", os.O_RDWR | os.O_CLOEXEC)
+    except OSError as error:
+        pytest.skip(f"no /dev/fuse to make a dead mount with: {error.strerror}")
+    data = f"fd={server},rootmode=40000,user_id=0,group_id=0".encode()
+    try:
+        if library.mount(b"dead", os.fsencode(place), b"fuse", ctypes.c_ulong(0), data) != 0:
+            pytest.skip(f"no dead mount can be made: {os.strerror(ctypes.get_errno())}")
+        try:
+            yield
+        finally:
+            library.umount2(os.fsencode(place), 2)
+    finally:
+        os.close(server)
+
+
+def test_a_dead_mount_is_told_and_the_other_rows_are_looked_at(scene: HubScene) -> None:
+    volume = scene.dir / "volume"
+    volume.mkdir()
+    scene.set(topdir=volume)
+    hasty = [dataclasses.replace(row, seconds=0.5) if row.name == "topdir" else row for row in check.TABLE]
+    scene.patch.setattr(check, "TABLE", hasty)
+    with dead_mount(volume):
+        told = scene.check("state_dir", "topdir", "mock_config_dir", "host")
+    assert [(one["name"], one["level"]) for one in told.found] == [
+        ("state_dir", "ok"),
+        ("topdir", "error"),
+        ("mock_config_dir", "ok"),
+        ("host", "ok"),
+    ]
+    assert told.found[1]["text"] == "the Koji volume: no answer within 0.5 seconds"
+    assert told.found[1]["remedy"].startswith("mount it")
 
 
 def listing(directory: Path) -> Dict[str, float]:
@@ -219,7 +261,8 @@ def test_on_the_sandbox_all_is_fine_and_nothing_changes(scene: HubScene) -> None
 
 
 def test_a_daemon_at_work_does_not_notice(scene: HubScene) -> None:
-    daemon = scene.daemon.start()
+    daemon = scene.daemon.start(ready=False)  # on a busy machine it may not be
+    wait_for(lambda: daemon.lines("Sleeping for"), 60, daemon.log[-3000:])
     held = sessions(scene.box, scene.host)
     done = kojid_command("check", "-c", str(daemon.conf), "--json")
     said = json.loads(done.stdout)

@@ -357,7 +357,7 @@ def test_a_new_one_takes_the_place_of_those_under_way_where_the_tag_says_so(site
         second = site.admin.distRepo("hasty", [site.release], **OPTIONS)
     finally:
         site.admin.enableHost("builder")
-    wait_for(lambda: site.admin.taskFinished(second), 60)
+    wait_for(lambda: site.admin.taskFinished(second), 120)
     assert [koji.TASK_STATES[site.admin.getTaskInfo(task)["state"]] for task in (first, second)] == [
         "CANCELED",
         "CLOSED",
@@ -372,7 +372,7 @@ OPTIONS: Dict[str, Any] = {
 
 
 def _closed_by(site: Site, task: int, host: str) -> bool:
-    wait_for(lambda: site.admin.taskFinished(task), 60)
+    wait_for(lambda: site.admin.taskFinished(task), 120)
     (child,) = site.children(task)
     assert koji.TASK_STATES[child["state"]] == "CLOSED", site.fleet.builders[-1].log[-3000:]
     return bool(child["host_id"] == site.admin.getHost(host)["id"])
@@ -392,7 +392,7 @@ def test_a_host_that_can_not_do_it_leaves_it_to_another(site: Site, options: Dic
     poor = site.fleet.builder("other", **options).start()
     try:
         task = site.admin.distRepo("dist", [site.beta], **OPTIONS)
-        wait_for(lambda: words in poor.log, 60, words)
+        wait_for(lambda: words in poor.log, 90, words)
         site.admin.enableHost("builder")
         assert _closed_by(site, task, "builder")
     finally:

@@ -21,11 +21,11 @@ def test_a_host_without_the_volume_leaves_its_repositories_to_another(tmp_path: 
         fleet.admin.createTag("empty")
         blind = fleet.builder("builder", topdir=tmp_path / "nowhere").start()
         task_id = fleet.admin.newRepo("empty")
-        wait_for(lambda: f"Refusing task {task_id}: No access to repos dir" in blind.log, 30)
+        wait_for(lambda: f"Refusing task {task_id}: No access to repos dir" in blind.log, 90)
         cycles = blind.log.count("Task Load:")
-        wait_for(lambda: blind.log.count("Task Load:") >= cycles + 4, 30)
+        wait_for(lambda: blind.log.count("Task Load:") >= cycles + 4, 90)
         assert blind.log.count(f"Attempting to take task {task_id}") == 1
 
         second = fleet.builder("second").start()
-        (row,) = fleet.all_closed([task_id], 30)
+        (row,) = fleet.all_closed([task_id], 90)
         assert row["host_id"] == second.id

@@ -41,12 +41,12 @@ def test_sleep_sleeps_and_closes(box: Sandbox, host: Daemon, slow: int) -> None:
 def test_what_fork_leaves_behind_is_ended(box: Sandbox, host: Daemon) -> None:
     task_id = box.task("fork", 3, 600, channel=CHANNEL)
     box.closed(task_id)
-    wait_for(lambda: not [line for line in commands(host) if "sleep 600" in line], 20, "the sleeping processes")
+    wait_for(lambda: not [line for line in commands(host) if "sleep 600" in line], 60, "the sleeping processes")
 
 
 def test_waiting_tasks_wake_up_for_each_child(box: Sandbox, host: Daemon) -> None:
     task_id = box.task("waittest", 2, 1, channel=CHANNEL)
-    box.closed(task_id, 90)
+    box.closed(task_id, 180)
     assert [row["state"] for row in box.admin.getTaskChildren(task_id)].count(koji.TASK_STATES["OPEN"]) == 0
 
 
@@ -85,7 +85,7 @@ def test_the_methods_are_reported_to_the_hub(box: Sandbox, host: Daemon) -> None
 
 
 def test_a_chain_of_subtasks_ends_from_the_bottom_up(box: Sandbox, host: Daemon, slow: int) -> None:
-    box.closed(slow, 60)
+    box.closed(slow, 180)
     nodes = [node for _, node in box.tree(slow).walk()]
     assert [node.state for node in nodes] == ["CLOSED"] * 3
     labels = [box.admin.getTaskInfo(node.id)["label"] for node in nodes]
@@ -97,7 +97,7 @@ def test_a_chain_of_subtasks_ends_from_the_bottom_up(box: Sandbox, host: Daemon,
 def test_restart_hosts_restarts_the_daemon_in_place(box: Sandbox, host: Daemon) -> None:
     pid, starts = host.pid, len(host.lines("Starting up"))
     task_id = box.task("restartHosts", {"channel": CHANNEL}, channel=CHANNEL)
-    box.closed(task_id, 90)
+    box.closed(task_id, 180)
     assert host.process is not None and host.process.poll() is None and host.pid == pid
     assert len(host.lines("Starting up")) == starts + 1
     methods = sorted(row["method"] for row in box.admin.getTaskChildren(task_id))

@@ -22,7 +22,7 @@ def test_builds_are_told_by_mail(box: Sandbox, repository: int, srpms: Path, mai
     box.failed(bad)
 
     nvr = box.admin.listBuilds(taskID=good)[0]["nvr"]
-    mail = wait_for(lambda: mails.about(f"Package: {nvr}"), 60)[0]
+    mail = wait_for(lambda: mails.about(f"Package: {nvr}"), 120)[0]
     assert mail["Subject"].strip() == f"Package: {nvr} Tag: {content.DEST_TAG} Status: complete Built by: admin"
     assert {"team@example.com", "admin@example.com"} <= set(mail["X-Envelope-To"].split(", "))
     assert mail["From"] == mail["X-Envelope-From"] == "builder@example.com"
@@ -34,7 +34,7 @@ def test_builds_are_told_by_mail(box: Sandbox, repository: int, srpms: Path, mai
         with urllib.request.urlopen(link, timeout=30) as answer:
             assert answer.status == 200
 
-    failed = wait_for(lambda: mails.about("Package: lamented-1.0-1"), 60)[0]
+    failed = wait_for(lambda: mails.about("Package: lamented-1.0-1"), 120)[0]
     assert "Status: failed" in failed["Subject"]
     assert "error building package" in failed.get_content()
 
@@ -43,11 +43,11 @@ def test_a_canceled_draft_is_told_with_who_canceled_it(
     box: Sandbox, repository: int, srpms: Path, mails: MailServer
 ) -> None:
     task = box.submit(samples.noarch(srpms, "dropped", build="sleep 300", release="1"), "dropped", draft=True)
-    build = wait_for(lambda: box.admin.listBuilds(taskID=task), 60, "the build")[0]
+    build = wait_for(lambda: box.admin.listBuilds(taskID=task), 120, "the build")[0]
 
     box.koji("cancel", build["nvr"])
 
-    mail = wait_for(lambda: mails.about(f"Package: {build['nvr']}"), 60)[0]
+    mail = wait_for(lambda: mails.about(f"Package: {build['nvr']}"), 120)[0]
     assert (mail["X-Koji-Status"], mail["X-Koji-Draft"]) == ("canceled", "True")
     assert "Canceled by: admin" in mail.get_content()
     assert "Canceled tasks:" in mail.get_content()
@@ -58,7 +58,7 @@ def test_tagging_is_told_by_mail(box: Sandbox, repository: int, srpms: Path, mai
     nvr = box.admin.listTagged(content.BOOTSTRAP)[0]["nvr"]
     content.add_packages(box.admin, "shelf", [box.admin.getBuild(nvr)["name"]])
     box.koji("tag-build", "--wait", "shelf", nvr)
-    mail = wait_for(lambda: mails.about(f"{nvr} successfully tagged into shelf by admin"), 60)[0]
+    mail = wait_for(lambda: mails.about(f"{nvr} successfully tagged into shelf by admin"), 120)[0]
     assert mail["X-Koji-NVR"] == nvr
 
 

@@ -44,7 +44,7 @@ def test_without_the_volume_new_repo_is_left_to_another_host(scene: Scene, tmp_p
     (tmp_path / "unmounted").mkdir()
     with only_the_poor(scene, tmp_path, topdir=tmp_path / "unmounted") as poor:
         task = scene.new_repo("tagged")
-        wait_for(lambda: poor.lines("No access to repos dir"), 30, poor.log)
+        wait_for(lambda: poor.lines("No access to repos dir"), 90, poor.log)
     assert scene.repo_of(task).packages("x86_64")
     assert scene.admin.getTaskInfo(task)["host_id"] == scene.admin.getHost(GOOD)["id"]
 
@@ -55,7 +55,7 @@ def test_with_a_full_disk_createrepo_is_left_to_another_host(scene: Scene, tmp_p
         poor = stack.enter_context(only_the_poor(scene, tmp_path, workdir=disk, minspace_workdir=0))
         task = scene.new_repo("tagged")
         # createrepo_c does not notice: it ends with status 0
-        wait_for(lambda: poor.lines("Refusing task .*: createrepo_c has left broken metadata"), 30, poor.dir.name)
+        wait_for(lambda: poor.lines("Refusing task .*: createrepo_c has left broken metadata"), 90, poor.dir.name)
         scene.admin.enableHost(GOOD)
         assert scene.repo_of(task).packages("x86_64")
     (child,) = scene.children(task).values()
@@ -68,7 +68,7 @@ def test_without_a_working_directory_waitrepo_is_left_to_another_host(scene: Sce
     (tmp_path / "work" / "tasks").touch()  # a file where task directories go
     with only_the_poor(scene, tmp_path, workdir=tmp_path / "work") as poor:
         task = scene.admin.makeTask("waitrepo", ["tagged"])
-        wait_for(lambda: poor.lines(f"Refusing task {task}: the working directory .* can't be made"), 30, poor.log)
+        wait_for(lambda: poor.lines(f"Refusing task {task}: the working directory .* can't be made"), 90, poor.log)
     assert scene.closed(task)["id"] >= repo.id
 
 

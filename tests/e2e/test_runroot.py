@@ -181,8 +181,8 @@ def test_a_missing_default_mount_is_the_hosts_fault(box: Sandbox, repository: in
     share.rename(share.with_name("away"))
     try:
         task_id = ask(box, "true")
-        wait_for(lambda: runner.lines(f"Refusing task {task_id}: a default mount of runroot.conf fails"), 60)
-        wait_for(lambda: box.state(task_id) == "FREE", 10)
+        wait_for(lambda: runner.lines(f"Refusing task {task_id}: a default mount of runroot.conf fails"), 90)
+        wait_for(lambda: box.state(task_id) == "FREE", 60)
         box.admin.cancelTask(task_id)
     finally:
         share.with_name("away").rename(share)
@@ -208,7 +208,7 @@ def test_mounts_go_with_a_killed_task_a_killed_daemon_and_a_cancelled_task(
 
     def begun() -> str:
         """Wait for the command; returns the mounted chroot."""
-        wait_for(lambda: (share / "work" / "begun").exists(), 60, box.describe(task_id))
+        wait_for(lambda: (share / "work" / "begun").exists(), 120, box.describe(task_id))
         (share / "work" / "begun").unlink()
         found = mounts.mounts_under(mockdir)
         assert len(found) == 2, found
@@ -223,7 +223,7 @@ def test_mounts_go_with_a_killed_task_a_killed_daemon_and_a_cancelled_task(
 
     first = begun()
     kill_task()
-    wait_for(lambda: gone(first), 20, "the mounts of a killed task")
+    wait_for(lambda: gone(first), 60, "the mounts of a killed task")
 
     second = begun()  # the hub gave it back to this host
     assert second != first
@@ -231,12 +231,12 @@ def test_mounts_go_with_a_killed_task_a_killed_daemon_and_a_cancelled_task(
     kill_task()
     assert not gone(second)
     runner.start()
-    wait_for(lambda: gone(second), 20, "the mounts of a task that was killed while there was no daemon")
+    wait_for(lambda: gone(second), 60, "the mounts of a task that was killed while there was no daemon")
 
     third = begun()
     kill(runner)
     runner.start()
     assert not gone(third)  # the task goes on under the new daemon
     box.koji("cancel", str(task_id))
-    wait_for(lambda: not mounts.mounts_under(mockdir), 20, "the mounts of a cancelled task")
+    wait_for(lambda: not mounts.mounts_under(mockdir), 60, "the mounts of a cancelled task")
     assert (share / "note").exists() and (share / "work").is_dir()

@@ -99,8 +99,8 @@ def test_all_of_the_buildroot_can_be_saved_and_to_another_volume(box: Sandbox, f
 def test_another_host_gives_the_task_back(box: Sandbox, failed: Dict[str, Any]) -> None:
     other = box.daemon(OTHER, plugin="save_failed_tree").start()
     task_id = box.task("saveFailedTree", failed["id"], assign=OTHER)
-    wait_for(lambda: other.lines(f"Refusing task {task_id}: buildroot {failed['id']} is on another host"), 30)
-    box.closed(task_id, 60)
+    wait_for(lambda: other.lines(f"Refusing task {task_id}: buildroot {failed['id']} is on another host"), 90)
+    box.closed(task_id)
     assert box.admin.getTaskInfo(task_id)["host_id"] == failed["host_id"]
     other.stop()
 

@@ -238,15 +238,15 @@ def test_a_cancel_in_the_middle_of_a_clone_leaves_nothing(box: Sandbox, servers:
         names = box.admin.listTaskOutput(task_id)
         return "checkout.log" in names and "$ git clone" in box.log(task_id, "checkout.log")
 
-    wait_for(cloning, 60, "the clone")
+    wait_for(cloning, 120, "the clone")
     clones = [process.pid for process in daemon.descendants() if "slow.git" in words(process.pid)]
     assert clones
     box.koji("cancel", str(task_id))
     assert box.finish(task_id)["state"] == "CANCELED"
-    wait_for(lambda: not any("slow.git" in words(pid) for pid in clones), 30, "the end of git")
-    wait_for(lambda: not Path(daemon.options["workdir"], "tasks", str(task_id % 10000), str(task_id)).exists(), 30)
+    wait_for(lambda: not any("slow.git" in words(pid) for pid in clones), 90, "the end of git")
+    wait_for(lambda: not Path(daemon.options["workdir"], "tasks", str(task_id % 10000), str(task_id)).exists(), 90)
     (root,) = box.admin.listBuildroots(taskID=task_id)
-    wait_for(lambda: box.admin.getBuildroot(root["id"])["state"] == koji.BR_STATES["EXPIRED"], 30, "the buildroot")
+    wait_for(lambda: box.admin.getBuildroot(root["id"])["state"] == koji.BR_STATES["EXPIRED"], 90, "the buildroot")
 
 
 def words(pid: int) -> str:
@@ -265,7 +265,7 @@ def test_a_host_that_cant_fetch_gives_the_task_to_another(box: Sandbox, servers:
     try:
         lacking.start()
         task_id = build(box, servers.git_url("moved"), "--scratch")
-        wait_for(lambda: lacking.lines("no-such-user"), 60, "the refusal")
+        wait_for(lambda: lacking.lines("no-such-user"), 120, "the refusal")
         box.admin.enableHost(daemon.host)
         box.closed(task_id)
         child = box.child(task_id, "buildSRPMFromSCM")

@@ -168,7 +168,7 @@ def test_a_host_that_can_not_do_it_gives_the_task_to_another(
     try:
         url = gitshop.put("wrap-lame", template("win"))
         task = box.admin.wrapperRPM(archives["win"], url, content.TARGET, opts={"scratch": True})
-        wait_for(lambda: lame.lines(rf"Refusing task {task}"), 60, "the refusal")
+        wait_for(lambda: lame.lines(rf"Refusing task {task}"), 120, "the refusal")
     finally:
         box.admin.addHostToChannel(builder.host, "maven")
         box.admin.removeHostFromChannel(lame.host, "maven")

@@ -24,7 +24,7 @@ class Planted:
         what: the mistake, in words.
         plant: makes it.
         item: the row that finds it.
-        line: part of what is told.
+        line: part of what is told; `{line}` stands for the number of the first line that `more` added.
         remedy: part of what is told to be done.
         status: the exit status.
     """
@@ -84,6 +84,11 @@ class Scene:
         lines = [f"{name} = {value}\n" for name, value in self.options.items() if value is not None]
         return "[kojid]\n" + "".join(lines)
 
+    @property
+    def next_line(self) -> int:
+        """The number of the first line that `more` adds."""
+        return self.plain().count("\n") + 1
+
     def program(self, name: str, text: str) -> Path:
         """A program of these words."""
         path = self.dir / name
@@ -105,7 +110,8 @@ class Scene:
         planted.plant(self)
         told = self.check(*arguments, planted.item)
         level = {1: "warning", 2: "error"}[planted.status]
-        lines = [one for one in told.found if planted.line in one["text"]]
+        expected = planted.line.replace("{line}", str(self.next_line))
+        lines = [one for one in told.found if expected in one["text"]]
         assert [one for one in lines if one["level"] == level and planted.remedy in one["remedy"]], told.found
         assert told.status == planted.status, told.found
 

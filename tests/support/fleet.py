@@ -80,7 +80,7 @@ class Builder:
         """Start it and wait until the hub has it ready."""
         begun = time.time()
         self.launch()
-        wait_for(lambda: self.reported_since(begun), 30, f"{self.host} is not ready:\n{self.log[-3000:]}")
+        wait_for(lambda: self.reported_since(begun), 90, f"{self.host} is not ready:\n{self.log[-3000:]}")
         return self
 
     def reported_since(self, moment: float) -> bool:

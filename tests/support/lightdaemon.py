@@ -67,7 +67,7 @@ class LightDaemon:
             self.process = subprocess.Popen(
                 command, cwd="/", env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
-        wait_for(lambda: self._alive() and self.lines("Sleeping for"), 30, "its first cycle")
+        wait_for(lambda: self._alive() and self.lines("Sleeping for"), 90, "its first cycle")
         return self
 
     def _alive(self) -> bool:

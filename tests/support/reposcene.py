@@ -185,18 +185,18 @@ class Scene:
         """Make a newRepo task; returns its id."""
         return int(self.admin.newRepo(tag, **options))
 
-    def finish(self, task_id: int, timeout: float = 60) -> str:
+    def finish(self, task_id: int, timeout: float = 120) -> str:
         """Wait for a task's end; its state in words."""
         wait_for(lambda: self.admin.getTaskInfo(task_id)["state"] in ENDED, timeout, f"task {task_id}")
         return str(koji.TASK_STATES[self.admin.getTaskInfo(task_id)["state"]])
 
-    def closed(self, task_id: int, timeout: float = 60) -> Any:
+    def closed(self, task_id: int, timeout: float = 120) -> Any:
         """Wait for a task's good end; its result."""
         state = self.finish(task_id, timeout)
         assert state == "CLOSED", f"task {task_id}: {self.fault(task_id)}"
         return self.admin.getTaskResult(task_id)
 
-    def failed(self, task_id: int, timeout: float = 60) -> str:
+    def failed(self, task_id: int, timeout: float = 120) -> str:
         """Wait for a task's failure; the text of its fault."""
         assert self.finish(task_id, timeout) == "FAILED"
         return self.fault(task_id)

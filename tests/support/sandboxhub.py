@@ -96,7 +96,7 @@ class SandboxHub:
         """PEM with key and certificate of a user or host; made when missing."""
         return authority.ensure(self.settings.ca_dir, name)
 
-    def start(self, timeout: float = 30) -> None:
+    def start(self, timeout: float = 90) -> None:
         """Start the hub and wait until it listens."""
         ready = self.settings.hub_dir / "pid"
         ready.unlink(missing_ok=True)

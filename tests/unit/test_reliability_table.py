@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import re
-from pathlib import Path
-from typing import Iterator, Sequence
+from tests.support.pages import DOCS, NAME, missing
 
-TESTS = Path(__file__).parents[1]
-PAGE = TESTS.parent / "docs" / "reliability.md"
-NAME = re.compile(r"`([\w/]+\.py)::([\w:]+)`")
-
-
-def names_in(body: Sequence[ast.stmt], prefix: str = "") -> Iterator[str]:
-    for node in body:
-        if isinstance(node, ast.FunctionDef):
-            yield prefix + node.name
-        elif isinstance(node, ast.ClassDef):
-            yield from names_in(node.body, f"{prefix}{node.name}::")
+PAGE = DOCS / "reliability.md"
 
 
 def test_each_test_that_the_table_names_exists() -> None:
-    named = NAME.findall(PAGE.read_text())
-    missing = [
-        f"{file}::{test}"
-        for file, test in named
-        if not (TESTS / file).exists() or test not in names_in(ast.parse((TESTS / file).read_text()).body)
-    ]
-    assert len(named) > 30
-    assert missing == []
+    text = PAGE.read_text()
+    assert len(NAME.findall(text)) > 30
+    assert missing(text) == []
 
 
 def test_each_fault_of_the_table_has_a_test() -> None:

@@ -21,7 +21,7 @@ _AT_LEAST_ONE = ("sleeptime", "maxjobs", "mount_timeout", "command_timeout", "rp
 _PERCENTAGES = ("max_pressure_cpu", "max_pressure_memory", "max_pressure_io")
 _PATHS = ("topdir", "workdir", "state_dir", "mockdir", "mock_config_dir", "mockpath", "log_file", "task_log_dir",
           "chroot_tmpdir", "cert", "serverca", "keytab", "plugin_config_dir", "scm_home", "scm_ssh_key",
-          "scm_credentials_dir")  # fmt: skip
+          "scm_credentials_dir", "metrics_file")  # fmt: skip
 _APART = ("mockdir", "workdir", "state_dir", "mock_config_dir", "topdir")
 
 

@@ -19,7 +19,7 @@ from kojid.cli.checks.login import CERTIFICATE, KERBEROS, PASSWORD, method
 from kojid.config.options import Options
 from kojid.daemon.schedule import choice
 from kojid.hub import capabilities, certificates, probe
-from kojid.hub.causes import explain_call_error
+from kojid.hub.causes import explain_call_error, is_unreachable
 from kojid.hub.transport import Transport
 
 SECTION = "hub"
@@ -28,6 +28,7 @@ _SKEW_SECONDS = 10.0  # certificates and Kerberos bear minutes, but logs and lif
 _MOST_SKEW_SECONDS = 300.0  # Kerberos' limit
 _READ_SECONDS = 10.0
 _TALKS_TLS = (CERTIFICATE, KERBEROS)  # these logins go to https whatever the URL says (contract 3.3)
+_REACH = "is server right, does the hub run, is there a firewall?"
 _LOGIN_REMEDIES = {
     CERTIFICATE: "the hub must know the authority of the certificate, and its CN must be a host there (koji add-host)",
     PASSWORD: "set user and password as they are on the hub",
@@ -63,7 +64,7 @@ def _tls(context: Context) -> Iterator[Finding]:
         yield wrong(explain_call_error(error, options.serverca), _tls_remedy(options, error))
         return
     except OSError as error:
-        yield wrong(f"{url}: {explain_call_error(error)}", "is server right, does the hub run, is there a firewall?")
+        yield wrong(f"{url}: {explain_call_error(error)}", _REACH)
         return
     ends = certificates.end_of(shown)
     left = (ends - datetime.datetime.now(datetime.timezone.utc)).days
@@ -110,8 +111,11 @@ def _login(context: Context) -> Iterator[Finding]:
     if trouble is None:
         yield fine(f"as {context.hub.user}")
         return
-    remedies = [_LOGIN_REMEDIES.get(method(context.options), ""), trouble.hint]
-    yield wrong(trouble.message, "; ".join(filter(None, remedies)))
+    if is_unreachable(trouble):
+        yield wrong(trouble.message, _REACH)
+    else:
+        remedies = [_LOGIN_REMEDIES.get(method(context.options), ""), trouble.hint]
+        yield wrong(trouble.message, "; ".join(filter(None, remedies)))
 
 
 def _lock(context: Context) -> Iterator[Finding]:
@@ -173,9 +177,7 @@ def _capacity(context: Context, host: Mapping[str, Any]) -> Iterator[Finding]:
     capacity = float(host["capacity"] or 0)
     remedy = f"koji edit-host {host['name']} --capacity N"
     if capacity <= 0:
-        yield wrong(f"the host's capacity is {capacity:g}: it takes one task at a time at best", remedy)
-    elif capacity < 1.5:
-        yield warn(f"the host's capacity is {capacity:g}, less than a build weighs (1.5)", remedy)
+        yield wrong(f"the host's capacity is {capacity:g}: the hub gives it no task", remedy)
     else:
         yield fine(f"{capacity:g}, and {context.options.maxjobs} tasks at most (maxjobs)")
 

@@ -199,7 +199,7 @@ ROWS = (
     _directory_row("mockdir", "mock's base directory", _mockdir),
     _directory_row("workdir", "working directories of tasks", _workdir),
     _directory_row("state_dir", "what the daemon keeps", _state_dir),
-    Check(SECTION, "topdir", "the Koji volume", "mount it", _topdir),
+    Check(SECTION, "topdir", "the Koji volume", "mount it at topdir; is its server there?", _topdir),
     _directory_row("mock_config_dir", "mock configurations", _mock_config_dir),
     Check(SECTION, "log_file", "the daemon's log", "set log_file",
           lambda context: unless_any(_log_file(context), context.options.log_file)),

@@ -15,6 +15,7 @@ import koji
 
 from kojid.buildroot import mock, mockconfig
 from kojid.cli.checks.base import Check, Context, Finding, fine, skipped, unless_any, warn, wrong
+from kojid.daemon import exporter
 from kojid.repos import createrepo, merge
 from kojid.repos.merge import Version
 from kojid.system import process
@@ -153,6 +154,23 @@ def _optional(_context: Context) -> Iterator[Finding]:
     yield fine(f"not here, such tasks are left to other hosts: {', '.join(missing)}" if missing else "all are here")
 
 
+def _metrics(context: Context) -> Iterator[Finding]:
+    options = context.options
+    for text in exporter.check(options):
+        yield warn(text, "install it, or unset metrics_address and metrics_file")
+    file = str(options.metrics_file or "")
+    if file and not os.path.isdir(os.path.dirname(file)):
+        yield wrong(f"{file} can't be written: its directory is not there", "is node_exporter installed? make it")
+    elif file and not file.endswith(".prom"):
+        yield warn(f"{file} does not end in .prom: node_exporter leaves it out", "give metrics_file that ending")
+
+
+def _shows_metrics(context: Context) -> Iterator[Finding]:
+    options = context.options
+    places = [str(place) for place in (options.metrics_address, options.metrics_file) if place]
+    return unless_any(_metrics(context), f"at {' and '.join(places)}" if places else "are not asked for")
+
+
 def _temporary(_context: Context) -> Iterator[Finding]:
     path = Path(tempfile.gettempdir())
     if not os.access(path, os.W_OK):
@@ -168,6 +186,7 @@ ROWS = (
     Check(SECTION, "koji", "the koji library", "install koji 1.30 or newer", _koji),
     Check(SECTION, "scm_tools", "programs for version control", "install them", _scm_tools),
     Check(SECTION, "optional", "libraries for some tasks", "install them", _optional, alone=True),
+    Check(SECTION, "metrics", "metrics for Prometheus", "see docs/operations.md", _shows_metrics),
     Check(SECTION, "temporary", "temporary files", "set TMPDIR",
           lambda context: unless_any(_temporary(context), tempfile.gettempdir())),
 )  # fmt: skip

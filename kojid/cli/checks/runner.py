@@ -194,6 +194,7 @@ def _serve(jobs: Sequence[_Job], context: Context, pipe: int) -> None:
     for descriptor in (0, 1, 2):
         os.dup2(nowhere.fileno(), descriptor)  # what libraries and plugins print would get into the report
     sys.stdout = sys.stderr = nowhere
+    sys.dont_write_bytecode = True  # beside plugins
     try:
         for job in jobs:
             for finding in _findings(job, context):

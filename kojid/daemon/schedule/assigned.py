@@ -9,7 +9,7 @@ import koji
 import koji.tasks
 
 from kojid.config.options import Options
-from kojid.daemon import steps, worker
+from kojid.daemon import score, steps, worker
 from kojid.daemon.schedule.base import IsHere, Task
 from kojid.daemon.schedule.refusals import Refusals
 from kojid.daemon.supervisor import Supervisor
@@ -39,6 +39,7 @@ class Taker:
         self._supervisor = supervisor
         self._manager = manager
         self.refusals = Refusals(session, seconds=options.refusal_timeout)
+        self.pickups = score.Pickups()
 
     def methods(self) -> List[str]:
         """The names of the methods that this host answers."""
@@ -54,6 +55,7 @@ class Taker:
         task_id, method = task["id"], task["method"]
         _log.info("Attempting to take task %s", task_id)
         steps.reached("taking")
+        self.pickups.tried(task_id)
         handler_class = self._handlers.get(method)
         if handler_class is None:
             _log.warning("Refusing task %s: no handler for method %s", task_id, method)
@@ -127,7 +129,9 @@ class Taker:
             subsession = self._session.subsession()
             steps.reached("subsession")
             self._supervisor.start(handler, handler.method, subsession)
+            self.pickups.started(handler)
         except HostFault as error:
+            score.fault(handler.method, score.HOST)
             _log.error("no process for task %s: %s", handler.id, explain(error))
             self.refusals.refuse(handler.id, f"this host can't start a process: {explain(error)}", opened=True)
             return False

@@ -10,6 +10,7 @@ from kojid.daemon.schedule.assigned import Assigned
 from kojid.daemon.schedule.base import IsHere, Schedule, Task
 from kojid.daemon.schedule.bins import Bins
 from kojid.daemon.schedule.refusals import Refusals
+from kojid.daemon.score import Pickups
 from kojid.hub import calls, capabilities
 from kojid.hub.capabilities import Capabilities
 
@@ -34,6 +35,7 @@ class Scheduler:
         methods: the task methods that it has handlers for.
         refusals: tasks that it does not want.
         is_here: whether a task is open or running here.
+        pickups: is told what the hub offers.
     """
 
     def __init__(
@@ -44,6 +46,7 @@ class Scheduler:
         methods: Iterable[str],
         refusals: Refusals,
         is_here: IsHere,
+        pickups: Optional[Pickups] = None,
     ) -> None:
         self._session = session
         self._options = options
@@ -54,6 +57,7 @@ class Scheduler:
             BUILDER: Bins(host_id, self._methods, options.task_avail_delay, refusals, is_here),
         }
         self._name: Optional[str] = None
+        self._pickups = pickups or Pickups()
 
     def report(self, load: float, ready: bool, places: int) -> Iterator[Task]:
         """Tell the hub how this host is, by one request; the tasks to try, in their order (contract 4.3, 4.4).
@@ -70,6 +74,8 @@ class Scheduler:
         schedule = self._schedule(hub)
         data = {"methods": self._methods, "maxjobs": places}
         answer = calls.report(self._session, hub, load, ready, data, schedule.question)
+        if ready and self._name == HUB:
+            self._pickups.offered(answer)
         return schedule.candidates(answer) if ready else iter(())
 
     def took(self, weight: float) -> None:

@@ -19,7 +19,7 @@ from kojid.cli.checks.base import Check, Context, Finding, fine, warn
 from kojid.cli.checks.runner import Result
 from kojid.cli.checks.table import TABLE
 from kojid.config import loader
-from kojid.daemon import drain
+from kojid.daemon import drain, exporter
 from kojid.repos import createrepo, merge
 from kojid.sandbox.hub import authority
 from kojid.sources import scmworkplace
@@ -149,6 +149,11 @@ def no_createrepo(scene: Scene) -> None:
     scene.patch.setattr(createrepo, "CREATEREPO_C", str(scene.dir / "createrepo_c"))
 
 
+def no_prometheus(scene: Scene) -> None:
+    scene.set(metrics_address="9596")
+    scene.patch.setattr(exporter, "_installed", lambda: False)
+
+
 def no_git(scene: Scene) -> None:
     scene.set(allowed_scms="git.example.org:/*")
     scene.patch.setattr(programs.shutil, "which", lambda name, **_more: None if name == "git" else f"/usr/bin/{name}")
@@ -225,11 +230,12 @@ def runroot_says(text: str) -> Callable[[Scene], None]:
 PLANTED = (
     Planted("no file", lambda scene: setattr(scene, "absent", True), "file", "there is no", "use -c"),
     Planted("a file in Latin-1", not_utf8, "file", "is not UTF-8 text", "as UTF-8 text"),
-    Planted("a line that is none", conf("just words\n"), "syntax", "kojid.conf:20: this is neither", "NAME = VALUE"),
+    Planted("a line that is none", conf("just words\n"), "syntax", "kojid.conf:{line}: this is neither",
+            "NAME = VALUE"),
     Planted("an option twice", conf("minspace = 9\n"), "syntax", "the option minspace is set twice", "mend the line"),
     Planted("no section", lambda scene: setattr(scene, "text", scene.plain().partition("\n")[2]), "syntax",
             "kojid.conf:1: there is no [kojid] line", "mend the line"),
-    Planted("a typing error", conf("maxjbos = 4\n"), "names", "kojid.conf:20: unknown config option: maxjbos",
+    Planted("a typing error", conf("maxjbos = 4\n"), "names", "kojid.conf:{line}: unknown config option: maxjbos",
             "did you mean maxjobs?"),
     Planted("a wrong section", conf("[koji]\nmaxjobs = 4\n"), "names", "invalid section found in config file: koji",
             "only [kojid] is read"),
@@ -297,6 +303,12 @@ PLANTED = (
             "bindings can't be loaded", "install python3-rpm"),
     Planted("no git", no_git, "scm_tools", "git is not installed", "install git"),
     Planted("no git-lfs", no_lfs, "scm_tools", "git-lfs is not installed", "take scm_lfs out"),
+    Planted("metrics without a port", setting(metrics_address="localhost"), "metrics", "has no port",
+            "[HOST:]PORT"),
+    Planted("metrics without a library", no_prometheus, "metrics", "prometheus-client is not installed",
+            "unset metrics_address", 1),
+    Planted("metrics to nowhere", setting(metrics_file="/nowhere/kojid.prom"), "metrics", "its directory is not there",
+            "node_exporter"),
     Planted("a full disk", setting(minspace=10**9), "room_mockdir", "Insufficient disk space at", "kojid clean"),
     Planted("no inodes", setting(mininodes=10**15), "room_workdir", "Insufficient inodes at", "lower mininodes"),
     Planted("no memory", setting(minmemory=10**9), "memory", "Insufficient memory", "lower minmemory", 1),
@@ -362,13 +374,20 @@ def test_all_mistakes_of_a_file_are_told_in_one_run_with_their_lines(scene: Scen
     scene.more("maxjbos = 4\njust words\n  going on\nmaxjobs = many\nminspace = 2\n[extra]\nvendor=x\n")
     told = scene.check("--offline", "syntax", "names", "values")
     places = [one["text"].partition(": ")[0].rpartition(":")[2] for one in told.trouble()]
-    assert places == ["21", "24", "20", "25", "23"]
+    first = scene.next_line
+    assert places == [str(first + after) for after in (1, 4, 0, 5, 3)]
 
 
 def test_without_the_section_line_the_options_below_are_still_judged(scene: Scene) -> None:
     scene.text = "maxjbos = 4\n" + scene.plain()
     told = scene.check("--offline", "syntax", "names", "required")
     assert [one["name"] for one in told.trouble()] == ["syntax", "names"]
+
+
+def test_where_metrics_go_is_told(scene: Scene) -> None:
+    scene.patch.setattr(exporter, "_installed", lambda: True)
+    scene.set(metrics_address="9596", metrics_file=scene.dir / "kojid.prom")
+    assert scene.check("metrics").found[0]["text"] == f"at 9596 and {scene.dir}/kojid.prom"
 
 
 def test_what_needs_the_hub_is_left_out_and_told_when_offline(scene: Scene) -> None:
@@ -388,6 +407,7 @@ def test_a_hub_that_is_down_costs_one_error_and_no_time(scene: Scene) -> None:
 
 def test_a_check_changes_nothing(scene: Scene) -> None:
     certificate(scene)
+    plugin("import koji\n")(scene)
     scene.check("--offline", "file")  # writes the configuration
     before = _listing(scene.dir)
     scene.check("--offline")

@@ -40,7 +40,7 @@ def test_calls_that_bring_work_wake_the_daemon(ledger: Ledger, box: Mailbox, met
     Desk(ledger, 5).attend(session)
     session.after_call("getTaskInfo", {})
     session.after_call(method, None)
-    assert list(box.receive()) == [("wake", 5)]
+    assert list(box.receive()) == [("wake", 5, "")]
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_a_refusal_that_may_mean_the_task_is_lost_is_told(
     session = Mock()
     Desk(ledger, 5).attend(session)
     session.after_refusal(error)
-    assert list(box.receive()) == ([("lost", 5)] if told else [])
+    assert list(box.receive()) == ([("lost", 5, "")] if told else [])
 
 
 def test_the_buildroots_that_it_makes_are_on_record(ledger: Ledger) -> None:
@@ -86,7 +86,7 @@ def test_a_daemon_that_does_not_listen_is_not_waited_for(ledger: Ledger, box: Ma
 def test_a_new_daemon_takes_the_place_of_a_dead_ones_socket(ledger: Ledger, box: Mailbox) -> None:
     second = Mailbox(ledger.directory)
     assert mailbox.send(ledger.directory, "wake", 6)
-    assert list(second.receive()) == [("wake", 6)]
+    assert list(second.receive()) == [("wake", 6, "")]
     assert list(box.receive()) == []
     second.close()
 

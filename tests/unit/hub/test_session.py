@@ -7,7 +7,7 @@ import gc
 import logging
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Type
 
 import koji
 import pytest
@@ -15,6 +15,7 @@ import requests
 
 from kojid.errors import HostFault, LoginError
 from kojid.hub import client, probe, session
+from kojid.hub.client import HubUnreachable
 from kojid.hub.session import HubSession
 from tests.support import options
 from tests.support.fakehub import FakeHub, FakeSession, closed_port, fault, garbage, hang, reset, status, value
@@ -226,6 +227,28 @@ class TestTrouble:
         opts = {"user": "u", "password": "p", "patient": True, "max_retries": 5}
         ours = HubSession(hub.url, opts, dict(SINFO), {"method": "login", "kwargs": {}})
         assert ours.getTag(1) == "tag"
+
+    @pytest.mark.parametrize(("patient", "kind"), [(False, requests.ConnectionError), (True, HubUnreachable)])
+    def test_a_renewal_that_did_not_get_through_is_no_refusal(
+        self, serve: Serve, tmp_path: Path, naps: List[float], patient: bool, kind: Type[Exception]
+    ) -> None:
+        # The library tells every failure of a login by certificate as an AuthError, which ends the daemon.
+        hub = serve()
+        hub.script(fault(1007, "session 7 has expired"))
+        cert = tmp_path / "client.pem"
+        cert.write_text("")
+        opts = {"patient": patient, "max_retries": 1}
+        ours = HubSession(hub.url, opts, dict(SINFO), {"method": "ssl_login", "kwargs": {"cert": str(cert)}})
+        with pytest.raises(kind):
+            ours.getTag(1)  # a login by certificate goes over TLS, which this hub does not speak
+        assert ours.logged_in
+
+    def test_a_renewal_that_the_hub_refuses_is_a_refusal(self, serve: Serve) -> None:
+        hub = serve()
+        hub.script(fault(1007, "session 7 has expired"), fault(1002, "invalid username or password"))
+        ours = HubSession(hub.url, {"user": "u", "password": "p"}, dict(SINFO), {"method": "login", "kwargs": {}})
+        with pytest.raises(koji.AuthError):
+            ours.getTag(1)
 
 
 class TestLife:

@@ -197,7 +197,6 @@ class TestPackagesLeftOut:
             self.merged(target, mode)
 
 
-def test_without_the_program_the_host_is_at_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(merge, "MERGEREPO_C", str(tmp_path / "none"))
+def test_without_the_program_the_host_is_at_fault(tmp_path: Path) -> None:
     with pytest.raises(HostFault, match="not installed"):
-        merge.installed_version()
+        merge.installed_version(str(tmp_path / "none"))
