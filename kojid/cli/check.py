@@ -30,8 +30,9 @@ def main(argv: List[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     made = local.parser(
         "check",
-        "Whether this build host can work: its configuration, directories, programs, certificates, plugins and what "
-        "the hub has on record for it. Changes nothing, and leaves a daemon that runs alone. To be run as root.",
+        "Whether this build host can work: its configuration, directories, programs,\n"
+        "certificates, plugins and what the hub has on record for it. Changes nothing, and\n"
+        "leaves a daemon that runs alone. To be run as root.",
         _EPILOG,
     )
     names = [check.name for check in TABLE]

@@ -91,8 +91,13 @@ def imported_distribution(session: Any) -> Optional[str]:
     return str(rows[0]["nvr"]) if rows else None
 
 
-def import_distribution(session: Any, distribution: Distribution) -> str:
+def import_distribution(session: Any, distribution: Distribution, tag: str = BOOTSTRAP) -> str:
     """Import the distribution as a build and tag it at last; returns its name-version-release.
+
+    Args:
+        session: an admin's.
+        distribution: one source package with its binary packages.
+        tag: where it goes.
 
     Raises:
         SandboxError: it has no source package or more than one, or the hub has a part of another one.
@@ -101,7 +106,7 @@ def import_distribution(session: Any, distribution: Distribution) -> str:
         raise SandboxError(f"the distribution has {len(distribution.srpms)} source packages instead of one")
     source = distribution.srpms[0]
     nvr = source.name[: -len(".src.rpm")]
-    add_packages(session, BOOTSTRAP, [koji.parse_NVR(nvr)["name"]])
+    add_packages(session, tag, [koji.parse_NVR(nvr)["name"]])
     present = {_file_name(rpm) for rpm in session.listBuildRPMs(nvr)} if session.getBuild(nvr) else set()
     try:
         for path in [source, *distribution.rpms]:
@@ -110,7 +115,7 @@ def import_distribution(session: Any, distribution: Distribution) -> str:
                 session.importRPM(f"sandbox-import/{nvr}", path.name)
     except koji.GenericError as error:
         raise SandboxError(f"{path.name} can't be imported: {error}", "begin anew with: kojid sandbox reset") from error
-    session.tagBuildBypass(BOOTSTRAP, nvr)
+    session.tagBuildBypass(tag, nvr)
     return nvr
 
 

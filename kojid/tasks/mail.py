@@ -16,6 +16,8 @@ from typing import Any, Dict, List, Optional, Sequence, Union
 import koji
 
 TIMEOUT_SECONDS = 60.0
+# Headers stay on one line, as filters expect them; folded at 78, a subject could even begin with an empty line.
+_UNFOLDED = SMTP.clone(max_line_length=998)
 
 logger = logging.getLogger("koji.build.BaseTaskHandler")
 
@@ -41,13 +43,13 @@ def compose(
         headers: more of them; a list stands for several of one name.
         body: text with plain newlines.
     """
-    message = EmailMessage(policy=SMTP)
-    message["From"] = _named([sender])
-    message["Subject"] = one_line(subject)
-    message["To"] = _named(recipients)
+    lines = [("From", _named([sender])), ("Subject", one_line(subject)), ("To", _named(recipients))]
     for name, values in headers.items():
-        for value in values if isinstance(values, list) else [values]:
-            message[name] = one_line(value)
+        lines += [(name, one_line(value)) for value in (values if isinstance(values, list) else [values])]
+    # encoded words may have 75 characters at most, whatever the line's length
+    message = EmailMessage(policy=_UNFOLDED if all(text.isascii() for _name, text in lines) else SMTP)
+    for name, text in lines:
+        message[name] = text
     message.set_content(body, charset="utf-8", cte="8bit")  # addresses stay whole for filters and for grep
     return message
 

@@ -338,7 +338,7 @@ class Sandbox:
 
 def share_distribution(out: Path) -> None:
     """Put the machine's distribution, which one test run keeps for the next, into a sandbox."""
-    kept = Path(f"/var/tmp/kojid-test-distribution-{os.geteuid()}")
+    kept = Path(os.environ.get("KOJID_TEST_CACHE") or f"/var/tmp/kojid-test-distribution-{os.geteuid()}")
     distro.make(kept)
     shutil.copytree(kept, out, copy_function=os.link, dirs_exist_ok=True)
 

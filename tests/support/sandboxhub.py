@@ -56,6 +56,11 @@ class LoggedCall:
     parts: Tuple[str, ...] = ()
 
 
+def calls_in(log: str) -> List[LoggedCall]:
+    """The calls in the text of a hub's log."""
+    return [_logged(match) for match in map(_LINE.match, log.splitlines()) if match]
+
+
 class SandboxHub:
     """A hub process and what a test wants of it."""
 
@@ -151,8 +156,7 @@ class SandboxHub:
 
     def calls(self, since: int = 0) -> List[LoggedCall]:
         """The calls of this hub's log, the first ones left out."""
-        found = [match for match in map(_LINE.match, self.log().splitlines()) if match]
-        return [_logged(match) for match in found[since:]]
+        return calls_in(self.log())[since:]
 
     @contextlib.contextmanager
     def counting(self, user: Optional[str] = None) -> Iterator[Counter[str]]:

@@ -7,5 +7,6 @@ RPM mirror is asked for anything. With a compiler in it, a real source package i
 
 from kojid.sandbox.distro.errors import DistributionError, MissingPackages
 from kojid.sandbox.distro.generator import Distribution, make
+from kojid.sandbox.distro.more import make_more
 
-__all__ = ["Distribution", "DistributionError", "MissingPackages", "make"]
+__all__ = ["Distribution", "DistributionError", "MissingPackages", "make", "make_more"]

@@ -9,7 +9,7 @@ import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List, Optional, Sequence
+from typing import AbstractSet, Callable, Dict, Iterator, List, Optional, Sequence
 
 from kojid.sandbox.distro import build, dpkg, elf, groups, manifest, selection, spec, staging, synthetic
 from kojid.sandbox.distro.dpkg import Package
@@ -58,9 +58,9 @@ def make(out: Path, *, compiler: bool = True, progress: Progress = None) -> Dist
     say = progress or (lambda _line: None)
     installed = dpkg.installed_packages()
     chosen = selection.closure(selection.seeds(installed, compiler=compiler), installed)
-    digest = manifest.input_digest(chosen, _debian_version())
+    digest = manifest.input_digest(chosen, debian_version())
     out.mkdir(parents=True, exist_ok=True)
-    with _turn(out):
+    with turn(out):
         found = manifest.read(out)
         reused = found is not None and found.digest == digest
         if found is None or found.digest != digest:
@@ -77,18 +77,18 @@ def _make_anew(out: Path, chosen: Sequence[Package], digest: str, compiler: bool
         say(f"copying the files of {len(chosen)} Debian packages")
         packages = _stage_all(stage, chosen)
         say(f"building {len(packages)} RPMs")
-        text = spec.spec_text(_debian_version(), f"1.{digest[:8]}", packages)
+        text = spec.spec_text(debian_version(), f"1.{digest[:8]}", packages)
         spec_file = Path(scratch) / f"{spec.SOURCE_NAME}.spec"
         spec_file.write_text(text)
         os.utime(spec_file, (stage.newest, stage.newest))
         variables = {"SANDBOX_STAGE": str(stage.root), "SOURCE_DATE_EPOCH": str(stage.newest)}
         built = build.rpmbuild(spec_file, Path(scratch) / "build", "-ba", variables)
-        return _publish(out, built, digest, groups.package_groups([p.name for p in packages], compiler=compiler))
+        return publish(out, built, digest, groups.package_groups([p.name for p in packages], compiler=compiler))
 
 
 def _stage_all(stage: staging.Stage, chosen: Sequence[Package]) -> List[RpmPackage]:
     """Stages every package and gives it its relations; checks that no library is missing."""
-    extra = synthetic.add(stage, _debian_version())
+    extra = synthetic.add(stage, debian_version())
     lists = dpkg.file_lists(chosen)
     staged = {package.name: stage.add(lists[package.name]) for package in chosen}
     stage.link("/usr/bin/sh", "bash", staged["bash"])
@@ -97,21 +97,24 @@ def _stage_all(stage: staging.Stage, chosen: Sequence[Package]) -> List[RpmPacka
     offered = {name: elf.provides(files) for name, files in elves.items()}
     elf.check({name: elf.requires(files) for name, files in elves.items()}, set().union(*offered.values()))
     index = selection.provider_index(chosen)
-    return extra + [_rpm(package, staged[package.name], sorted(offered[package.name]), index) for package in chosen]
+    return extra + [rpm_of(package, staged[package.name], sorted(offered[package.name]), index) for package in chosen]
 
 
-def _rpm(package: Package, files: staging.Staged, libraries: List[str], index: Dict[str, str]) -> RpmPackage:
+def rpm_of(package: Package, files: staging.Staged, libraries: List[str], index: Dict[str, str],
+           left_out: AbstractSet[str] = selection.LEFT_OUT) -> RpmPackage:  # fmt: skip
+    """The RPM package for a Debian package: its version, its files, its relations."""
     epoch, version, release = spec.rpm_version(package.version)
     loader = ["rtld(GNU_HASH)"] if package.name == "libc6" else []
     return RpmPackage(
         package.name, version, release, files, epoch=epoch, noarch=package.arch == "all",
         summary=f"The files of Debian's {package.name}",
         provides=[*libraries, *loader, *selection.RPM_NAMES.get(package.name, ())],
-        requires=[synthetic.FILESYSTEM, *selection.requirements(package, index)],
+        requires=[synthetic.FILESYSTEM, *selection.requirements(package, index, left_out)],
     )  # fmt: skip
 
 
-def _publish(out: Path, built: Sequence[Path], digest: str, package_groups: Dict[str, List[str]]) -> Manifest:
+def publish(out: Path, built: Sequence[Path], digest: str, package_groups: Dict[str, List[str]]) -> Manifest:
+    """Put what was built where it belongs, and write down what it was made from."""
     for kind in ("rpms", "srpms"):
         shutil.rmtree(out / kind, ignore_errors=True)
         (out / kind).mkdir()
@@ -126,7 +129,7 @@ def _publish(out: Path, built: Sequence[Path], digest: str, package_groups: Dict
     return finished
 
 
-def _debian_version() -> str:
+def debian_version() -> str:
     """VERSION_ID of the machine's os-release; Debian's unstable has none."""
     for line in Path("/etc/os-release").read_text().splitlines():
         name, _, value = line.partition("=")
@@ -136,7 +139,8 @@ def _debian_version() -> str:
 
 
 @contextmanager
-def _turn(out: Path) -> Iterator[None]:
+def turn(out: Path) -> Iterator[None]:
+    """Hold a directory's lock: two callers at once take turns."""
     with (out / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Iterable, List, Sequence, Tuple
+from typing import AbstractSet, Dict, Iterable, List, Sequence, Tuple
 
 from kojid.sandbox.distro.dpkg import Package, missing
 from kojid.sandbox.distro.errors import MissingPackages
@@ -29,6 +29,7 @@ LEFT_OUT = frozenset({
 #: Names by which spec files of RPM distributions ask for these packages.
 RPM_NAMES: Dict[str, Tuple[str, ...]] = {
     "bash": ("/bin/sh", "/bin/bash", "/usr/bin/sh"),
+    "createrepo-c": ("createrepo_c",),
     "coreutils": ("/bin/cat", "/bin/cp", "/bin/ls", "/bin/mkdir", "/bin/mv", "/bin/rm", "coreutils-single"),
     "debianutils": ("which",),
     "grep": ("/bin/grep",),
@@ -38,6 +39,10 @@ RPM_NAMES: Dict[str, Tuple[str, ...]] = {
     "libgcc-s1": ("libgcc",),
     "libstdc++6": ("libstdc++",),
     "linux-libc-dev": ("kernel-headers",),
+    "passwd": ("shadow-utils",),
+    "python3": ("/usr/bin/python3", "python3-libs"),
+    "python3-dev": ("python3-devel",),
+    "python3-openssl": ("python3-pyOpenSSL",),
     "mawk": ("awk", "/bin/awk"),
     "rpm": ("rpm-build",),
     "sed": ("/bin/sed",),
@@ -72,18 +77,20 @@ def provider_index(packages: Iterable[Package]) -> Dict[str, str]:
     return index
 
 
-def resolve(relation: Sequence[str], index: Dict[str, str]) -> str:
+def resolve(relation: Sequence[str], index: Dict[str, str], left_out: AbstractSet[str] = LEFT_OUT) -> str:
     """The package that satisfies a relation, or "" where none does or where it is left out on purpose."""
     for name in relation:
-        if name in LEFT_OUT:
+        if name in left_out:
             return ""
         found = index.get(name, "")
-        if found and found not in LEFT_OUT:
+        if found and found not in left_out:
             return found
     return ""
 
 
-def closure(start: Iterable[str], installed: Dict[str, Package]) -> List[Package]:
+def closure(
+    start: Iterable[str], installed: Dict[str, Package], left_out: AbstractSet[str] = LEFT_OUT
+) -> List[Package]:
     """The named packages with everything they depend on, sorted by name."""
     index = provider_index(installed.values())
     chosen: Dict[str, Package] = {}
@@ -92,11 +99,11 @@ def closure(start: Iterable[str], installed: Dict[str, Package]) -> List[Package
         name = queue.pop()
         if name and name not in chosen:
             chosen[name] = installed[name]
-            queue.extend(resolve(relation, index) for relation in installed[name].depends)
+            queue.extend(resolve(relation, index, left_out) for relation in installed[name].depends)
     return [chosen[name] for name in sorted(chosen)]
 
 
-def requirements(package: Package, index: Dict[str, str]) -> List[str]:
+def requirements(package: Package, index: Dict[str, str], left_out: AbstractSet[str] = LEFT_OUT) -> List[str]:
     """The packages of the distribution that this one requires; `index` covers the distribution's own only."""
-    found = {resolve(relation, index) for relation in package.depends}
+    found = {resolve(relation, index, left_out) for relation in package.depends}
     return sorted(found - {"", package.name})

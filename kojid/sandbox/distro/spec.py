@@ -99,9 +99,9 @@ def _files(package: RpmPackage) -> str:
     return "\n".join([*lines, "", ""])
 
 
-def spec_text(version: str, release: str, packages: Sequence[RpmPackage]) -> str:
+def spec_text(version: str, release: str, packages: Sequence[RpmPackage], name: str = SOURCE_NAME) -> str:
     """The whole spec file; build it with SANDBOX_STAGE=DIR in the environment."""
-    return _HEAD.format(name=SOURCE_NAME, version=version, release=release,
+    return _HEAD.format(name=name, version=version, release=release,
                         packages=_joined(map(_preamble, packages)), files=_joined(map(_files, packages)))  # fmt: skip
 
 

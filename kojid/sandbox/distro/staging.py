@@ -24,10 +24,13 @@ DROPPED_TREES = (
     "/etc/skel/", "/etc/pam.d/", "/etc/init.d/", "/etc/default/", "/etc/apt/", "/etc/dpkg/", "/var/lib/dpkg/",
 )  # fmt: skip
 #: Large or unsatisfiable parts of otherwise wanted packages: link-time optimisation, sanitizers, the profiler,
-#: rpm2archive (it alone needs libarchive), and the files that the synthetic packages own.
+#: rpm2archive (it alone needs libarchive), the keyrings of desktops, static Pythons, and the files that the synthetic
+#: packages own.
 DROPPED_FILES = (
     "/usr/lib/gcc/*/lto1", "/usr/lib/gcc/*/lto-dump", "/usr/bin/*lto-dump*", "/usr/lib/gcc/*/lib[altu]*san*",
     "/usr/bin/*gp-*", "/usr/bin/*gprofng*", "/usr/lib/*/gprofng/*", "/etc/gprofng.rc", "/usr/bin/rpm2archive",
+    "/usr/lib/*/libsvn_auth_kwallet*", "/usr/lib/*/libsvn_auth_gnome_keyring*",
+    "/usr/lib/*/libpython3*.a", "/usr/lib/python3*/config-*/libpython3*.a",
     "/usr/lib/rpm/macros.d/macros.sandbox", "/etc/os-release", "/usr/lib/os-release",
 )  # fmt: skip
 _DROPPED = re.compile("|".join(fnmatch.translate(pattern) for pattern in DROPPED_FILES))

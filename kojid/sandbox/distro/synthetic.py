@@ -37,12 +37,22 @@ _GROUPS = {
 }  # fmt: skip
 
 # %_dbpath: Debian's rpm would keep its database in the caller's home, where no package list is found.
-# The debug packages need tools that Debian's rpm does not bring.
+# The debug packages need tools that Debian's rpm does not bring. No systemd runs in a build root: what its macros do to
+# units there is nothing.
 MACROS = f"""\
 %_dbpath /var/lib/rpm
 %dist {DIST}
 %debug_package %{{nil}}
 %_build_id_links none
+%__python3 /usr/bin/python3
+%python3 %__python3
+%python3_sitelib /usr/lib/python3/dist-packages
+%_unitdir /usr/lib/systemd/system
+%_sysusersdir /usr/lib/sysusers.d
+%_tmpfilesdir /usr/lib/tmpfiles.d
+%systemd_post() %{{nil}}
+%systemd_preun() %{{nil}}
+%systemd_postun() %{{nil}}
 """
 
 
@@ -79,7 +89,7 @@ def _release(stage: Stage, version: str) -> RpmPackage:
 def _rpm_config(stage: Stage, version: str) -> RpmPackage:
     staged = Staged()
     stage.write("/usr/lib/rpm/macros.d/macros.sandbox", MACROS, staged)
-    provides = ["redhat-rpm-config", "system-rpm-config", "epel-rpm-macros"]
+    provides = ["redhat-rpm-config", "system-rpm-config", "epel-rpm-macros", "systemd-rpm-macros", "python3-rpm-macros"]
     return RpmPackage(RPM_CONFIG, version, "1", staged, noarch=True, provides=provides, requires=["rpm"],
                       summary="RPM's configuration in the sandbox's build roots")  # fmt: skip
 

@@ -41,7 +41,7 @@ class Site:
         monkeypatch.setattr(choice.calls, "report", self._report)
         settings = options(maxjobs=4, max_waiting=3)
         judge = admission.Admission(settings, Mock(), lambda: "")
-        monkeypatch.setattr(judge, "_machine", lambda: iter(()))
+        monkeypatch.setattr(admission, "obstacles_of_machine", lambda _options, _known: iter(()))
         self.cycle = Cycle(
             self.session,
             settings,

@@ -367,6 +367,11 @@ class TestMail:
         assert logins[0] == (b"kojid", password.encode())
         assert len(box.envelopes) == int(taken)
 
+    def test_a_long_subject_stays_on_its_line(self) -> None:
+        subject = "Package: name-with-parts-2.10-1.el99 Tag: some-tag-candidate Status: complete Built by: somebody"
+        head = mail.compose("k@example.com", ["a@example.com"], subject, {}, "body\n").as_bytes()
+        assert f"\r\nSubject: {subject}\r\n".encode() in head
+
 
 PERSONS = st.text(max_size=30) | st.emails() | st.builds("{} <{}>".format, st.text(max_size=30), st.emails())
 
