@@ -108,7 +108,7 @@ class BuildRoot(maven.MavenCalls):
         self.target_arch = found.target_arch
         self.mockcfg = mock.config_argument(self.options, self.name)
         self.content = RepoContent(self.session, self.options, self.repo_info, self.br_arch)
-        self.evidence = failures.Evidence(self.open_log)
+        self.evidence = failures.Evidence(self.open_log, self.options)
 
     def _write_mock_config(self) -> None:
         request = mockconfig.Request(

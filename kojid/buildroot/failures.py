@@ -6,8 +6,9 @@ by what the logs hold and not by the exit status alone, which says little (contr
 Host or package? Mock's own status 2 (no privilege), 3 (no valid configuration, which for ours means the host's part
 of it), 60 (root locked) and 80 (no namespaces) are this host's trouble, and so is 5 (bad command line) unless a spec
 file is involved, since mock gives the same for a spec that is missing. A command run in the chroot has statuses of its
-own, so there none is held against the host. Everything else, package manager trouble (30) included, is a fault of the
-package or its tag: another host would meet it again.
+own, so there none is held against the host. A disk of the host that is full or stopped is the host's trouble whatever
+the status (`disktrouble`). Everything else, package manager trouble (30) included, is a fault of the package or its
+tag: another host would meet it again.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass
-from typing import BinaryIO, Callable, Dict, List, NoReturn, Tuple, Type, Union
+from typing import Any, BinaryIO, Callable, Dict, List, NoReturn, Tuple, Type, Union
 
 import koji
 
+from kojid.buildroot import disktrouble
 from kojid.buildroot.mock import OUTPUT_LOG
 from kojid.errors import BuildFailed, BuildrootFailed, HostFault
 from kojid.system.files import tail_lines
@@ -33,6 +35,7 @@ BUILD_LOG, ROOT_LOG = "build.log", "root.log"
 QUOTED_LINES = 20
 _LOOK_AT = 512 * 1024  # bytes at a log's end that are searched for lines that say something
 _LOOK_AT_LINES = 4000
+_LOOK_AT_LINES_FOR_DISKS = 400
 
 _HOST_STATUS = {2, 3, 60, 80}
 _BAD_COMMAND_LINE = 5
@@ -107,6 +110,9 @@ def fail(step: Step, status: ExitStatus, logs: Evidence, detail: str = "") -> No
     log = logs.cause(status, step)
     sentence = f"{step.sentence}{detail}, {sentence_end(status, log)}"
     tail = logs.tail(log)
+    disks = logs.disk_trouble()
+    if disks:
+        raise HostFault(sentence, disks)
     if _is_host_fault(step, status):
         raise HostFault(sentence, "; ".join(tail[-2:]))
     raise step.error(sentence, log, tail)
@@ -130,10 +136,12 @@ class Evidence:
 
     Args:
         open_log: opens one of them by name.
+        options: the daemon's options, for the disks; without them nothing is held against those.
     """
 
-    def __init__(self, open_log: OpenLog) -> None:
+    def __init__(self, open_log: OpenLog, options: Any = None) -> None:
         self._open = open_log
+        self._options = options
         self._before: Dict[str, int] = {}
 
     def mark(self) -> None:
@@ -153,19 +161,29 @@ class Evidence:
                 return name
         return next((name for name in candidates if tails[name]), ROOT_LOG)
 
+    def disk_trouble(self) -> str:
+        """What is wrong with this host's disks; empty when nothing is, see `disktrouble`."""
+        if self._options is None:
+            return ""
+        lines = {name: self._added(name)[-_LOOK_AT_LINES_FOR_DISKS:] for name in (OUTPUT_LOG, ROOT_LOG, BUILD_LOG)}
+        said = [line for added in lines.values() for line in reversed(added)]
+        return disktrouble.found(self._options, said, lines[ROOT_LOG])
+
     def tail(self, name: str) -> List[str]:
         """The last lines that the call has added to a log and that say something."""
+        return meaningful(name, self._added(name))[-QUOTED_LINES:]
+
+    def _added(self, name: str) -> List[str]:
         try:
             with self._open(name) as log:
                 size = log.seek(0, 2)
                 added = size - self._before.get(name, 0)
                 # A log that is shorter than before was begun anew: all of it is the call's.
                 limit = min(_LOOK_AT, added if added >= 0 else size)
-                lines = tail_lines(log, _LOOK_AT_LINES, limit) if limit else []
+                return tail_lines(log, _LOOK_AT_LINES, limit) if limit else []
         except (OSError, koji.GenericError) as error:
             logger.debug("%s can't be quoted: %s", name, error)
             return []
-        return meaningful(name, lines)[-QUOTED_LINES:]
 
     def _size(self, name: str) -> int:
         try:

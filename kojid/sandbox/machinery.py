@@ -84,10 +84,13 @@ class Hub:
     def _answers(self) -> bool:
         if not (self.layout.hub_dir / "pid").exists() or not (self.layout.hub_dir / PORT_FILE).exists():
             return False
+        session = self.connect(None)
         try:
-            return bool(self.connect(None).getAPIVersion() == koji.API_VERSION)
+            return bool(session.getAPIVersion() == koji.API_VERSION)
         except (OSError, koji.GenericError):
             return False
+        finally:
+            session.rsession.close()
 
 
 def known_urls(layout: Layout) -> Urls:

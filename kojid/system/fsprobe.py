@@ -16,6 +16,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 from kojid.system import storage
 from kojid.system.storage import Room
 
+_NOT_WRITTEN = ("topdir",)  # the hub's volume is only read by most hosts
 Told = Tuple[str, Optional[Room], str]
 
 
@@ -37,7 +38,7 @@ def ask(places: Mapping[str, str], pipe: int, timeout: float) -> None:
 def _tell(name: str, path: str, pipe: int) -> None:
     said: Dict[str, Any] = {"name": name}
     try:
-        said["room"] = asdict(storage.room(path))
+        said["room"] = asdict(storage.room(path, try_writing=name not in _NOT_WRITTEN))
     except OSError as error:
         said["trouble"] = os.strerror(error.errno or 0)
     os.write(pipe, json.dumps(said).encode() + b"\n")

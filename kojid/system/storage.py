@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
 from typing import Union
@@ -24,18 +25,33 @@ class Room:
     read_only: bool = False
 
 
-def room(path: Union[str, os.PathLike[str]]) -> Room:
+def room(path: Union[str, os.PathLike[str]], *, try_writing: bool = False) -> Room:
     """What is left on the file system of `path`. It may not answer for ever: call it where that does no harm.
 
+    Args:
+        path: a directory of it.
+        try_writing: make an unnamed file, too: of a file system that has stopped after an error, newer kernels do not
+            say that it is read-only.
+
     Raises:
-        OSError: `path` does not exist or does not answer.
+        OSError: `path` does not exist or does not answer, or fails with an error of the disk.
     """
     numbers = os.statvfs(path)
     return Room(
         numbers.f_bavail * numbers.f_frsize // _MIB,
         numbers.f_favail if numbers.f_files else -1,
-        bool(numbers.f_flag & os.ST_RDONLY),
+        bool(numbers.f_flag & os.ST_RDONLY) or (try_writing and _refuses_writes(path)),
     )
+
+
+def _refuses_writes(path: Union[str, os.PathLike[str]]) -> bool:
+    try:
+        os.close(os.open(path, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ESTALE):
+            raise
+        return error.errno == errno.EROFS  # others: no permission, no room, no such files there
+    return False
 
 
 def free_space_mb(path: Union[str, os.PathLike[str]]) -> int:

@@ -15,8 +15,9 @@ from typing import Any, Iterator, Union
 
 import koji
 
-from kojid.buildroot import BuildRoot
+from kojid.buildroot import BuildRoot, disktrouble
 from kojid.buildroot.chrootfiles import make_directory, open_directory
+from kojid.errors import BuildFailed, BuildrootFailed, HostFault, explain
 
 logger = logging.getLogger("koji.build.BaseTaskHandler")
 
@@ -32,6 +33,9 @@ def buildroot(handler: Any, tag: Union[int, str], arch: str, **options: Any) -> 
         tag: id or name of the build tag.
         arch: the arch of the buildroot.
         options: more of BuildRoot's arguments, `repo_id` among them.
+
+    Raises:
+        HostFault: what the block, or the buildroot's making, failed with is the doing of this host's disks.
     """
     broot = BuildRoot(handler.session, handler.options, tag, arch, handler.id, **options)
     broot.workdir = handler.workdir
@@ -39,10 +43,21 @@ def buildroot(handler: Any, tag: Union[int, str], arch: str, **options: Any) -> 
         handler.logger.debug("Initializing buildroot")
         broot.init()
         yield broot
-    except Exception:
+    except Exception as error:
         _expire_quietly(broot)
+        _blame_disks(error, handler.options)
         raise
     broot.expire()
+
+
+def _blame_disks(error: Exception, options: Any) -> None:
+    """Raise HostFault in place of an error that this host's disks have caused; mock's failures are judged already."""
+    if isinstance(error, (BuildFailed, BuildrootFailed, HostFault)):
+        return
+    vague = isinstance(error, (koji.BuildError, koji.BuildrootError))
+    trouble = disktrouble.of_error(error) or (disktrouble.found(options) if vague else "")
+    if trouble:
+        raise HostFault(f"this host can't do it: {explain(error)}", trouble) from error
 
 
 def _expire_quietly(broot: Any) -> None:

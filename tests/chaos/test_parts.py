@@ -11,6 +11,7 @@ import pytest
 
 from tests.support.chaosmachine import Clock
 from tests.support.chaosscene import Scene
+from tests.support.faultproxy import Fault, delay, late
 from tests.support.sandbox import wait_for
 from tests.support.sandboxhub import running_hub
 
@@ -20,9 +21,9 @@ _QUICK = ("task_int_timeout", "task_term_timeout", "task_kill_timeout")
 
 
 @contextlib.contextmanager
-def scene_of(directory: Path, **given: Any) -> Iterator[Scene]:
+def scene_of(directory: Path, *, strict: bool = True, **given: Any) -> Iterator[Scene]:
     """A hub and a daemon at work; all invariants hold at the end of the block, and then everything ends."""
-    with running_hub(directory, soft_refusal_timeout=2) as hub:
+    with running_hub(directory, soft_refusal_timeout=2, strict_call_numbers=strict) as hub:
         scene = Scene(hub, directory, **given)
         try:
             scene.daemon.start()
@@ -80,3 +81,14 @@ def test_a_child_that_the_kernel_holds_stops_nothing(tmp_path: Path) -> None:
             wait_for(lambda: scene.daemon.lines("these processes do not end"), 30)
             done = scene.make("sleep", 0)
             wait_for(lambda: scene.admin.getTaskInfo(done)["state"] == koji.TASK_STATES["CLOSED"], 30)
+
+
+@pytest.mark.parametrize("strict", [True, False], ids=["numbers enforced", "numbers ignored"])
+@pytest.mark.parametrize("fault", [late(5), delay(5)], ids=["reply late", "call late"])
+def test_a_task_whose_taking_times_out_runs_once(tmp_path: Path, fault: Fault, strict: bool) -> None:
+    """The daemon gives the call up after 3 s; what it asked for is done, before or after that."""
+    with scene_of(tmp_path, strict=strict) as scene:
+        scene.proxy.on("host.openTask", fault)
+        task_id = scene.make("tally", str(tmp_path / "runs"), 6, result=1)
+        wait_for(lambda: scene.runs(task_id), 60)
+        assert scene.proxy.hits() == {"host.openTask": 1}

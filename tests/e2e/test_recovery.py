@@ -18,7 +18,7 @@ import pytest
 
 from kojid.daemon.steps import STEPS
 from kojid.system import cgroups
-from tests.support.builder import Builder, alive, builder_of, wait_for
+from tests.support.builder import ROOT, Builder, alive, builder_of, wait_for
 from tests.support.sandboxhub import SandboxHub, running_hub
 
 pytestmark = [pytest.mark.e2e]
@@ -34,6 +34,12 @@ def hub(tmp_path: Path) -> Iterator[SandboxHub]:
 def builder(hub: SandboxHub, tmp_path: Path) -> Iterator[Builder]:
     with builder_of(hub, tmp_path / "builder") as made:
         yield made
+
+
+def lingering(builder: Builder) -> Path:
+    """Let a builder have tasks `linger`, each of which goes on until its file is there; returns such a file."""
+    builder.configure(plugin="chaos", pluginpath=ROOT / "tests" / "support" / "plugins")
+    return builder.dir / "end"
 
 
 def nothing_is_left(builder: Builder) -> bool:
@@ -79,8 +85,9 @@ def test_a_killed_daemon_takes_up_its_task_and_says_so_in_one_line(builder: Buil
 
 
 def test_ten_hups_keep_the_process_and_the_tasks(builder: Builder) -> None:
+    end = lingering(builder)
     builder.start()
-    task_id = builder.task("sleep", 25)
+    task_id = builder.task("linger", str(end))
     record = builder.running(task_id)
     assert builder.process is not None
     pid = builder.process.pid
@@ -91,6 +98,7 @@ def test_ten_hups_keep_the_process_and_the_tasks(builder: Builder) -> None:
     assert builder.process.poll() is None
     assert builder.process.pid == pid
     assert alive(record.process)
+    end.touch()
     assert builder.ends(task_id) == "CLOSED"
     assert builder.ended_once(task_id)
     assert "freeing stale" not in builder.log
@@ -252,8 +260,9 @@ def test_a_session_that_expired_while_no_daemon_ran_is_renewed(tmp_path: Path) -
         running_hub(tmp_path, session_renewal_timeout=5 / 60) as hub,
         builder_of(hub, tmp_path / "builder") as builder,
     ):
+        end = lingering(builder)
         builder.start()
-        task_id = builder.task("sleep", 12)
+        task_id = builder.task("linger", str(end))
         record = builder.running(task_id)
         session = builder.ledger.session()
         assert session is not None
@@ -262,13 +271,14 @@ def test_a_session_that_expired_while_no_daemon_ran_is_renewed(tmp_path: Path) -
         started = admin.getTaskInfo(task_id)["start_ts"]
         wait_for(lambda: time.time() > started + 6)
         builder.start()
-        wait_for(lambda: builder.lines("resumed hub session"))
+        wait_for(lambda: builder.lines("resumed hub session"), 60)
         now = builder.ledger.session()
         assert now is not None
         assert now.info["session-id"] == session.info["session-id"]
         assert now.info["session-key"] != session.info["session-key"]
-        wait_for(lambda: not alive(record.process), 60)
         wait_for(lambda: builder.lines("re-attached"))
+        end.touch()
+        wait_for(lambda: not alive(record.process), 60)
         closed = hub.session("admin").getTaskInfo(task_id)
         assert closed["state"] == 2, builder.log[-4000:]
 

@@ -167,14 +167,14 @@ def test_what_is_not_allowed_fails_before_a_buildroot_is_made(box: Sandbox, repo
         assert text in str(box.failed(ask(box, "true", **asked)))
 
 
-def test_the_permission_is_asked_for(box: Sandbox) -> None:
+def test_the_permission_is_asked_for(box: Sandbox, runner: Daemon) -> None:
     box.koji("add-user", "composer")
     authority.ensure(box.layout.ca_dir, "composer")
-    session = box.hub.connect("composer")
-    with pytest.raises(koji.ActionNotAllowed):
-        session.runroot(TAG, ARCH, "true", channel=HOST)
-    box.koji("grant-permission", "--new", "runroot", "composer")
-    box.admin.cancelTask(session.runroot(TAG, "noarch", "true", channel=HOST))
+    with box.session("composer") as session:
+        with pytest.raises(koji.ActionNotAllowed):
+            session.runroot(TAG, ARCH, "true", channel=HOST)
+        box.koji("grant-permission", "--new", "runroot", "composer")
+        box.admin.cancelTask(session.runroot(TAG, "noarch", "true", channel=HOST))
 
 
 def test_a_missing_default_mount_is_the_hosts_fault(box: Sandbox, repository: int, runner: Daemon, share: Path) -> None:

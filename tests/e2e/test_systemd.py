@@ -127,13 +127,14 @@ def test_nothing_is_in_the_journal_twice(container: Machine) -> None:
 
 
 def test_a_reload_keeps_the_tasks(box: Sandbox, container: Machine) -> None:
-    task = box.task("sleep", 8, channel=HOST)
+    task = box.task("sleep", 600, channel=HOST)
     before = running(container, task)
     container.run("systemctl", "reload", "kojid")
     wait_for(lambda: container.journal("_SYSTEMD_UNIT=kojid.service", "--grep=still runs: re-attached"), 40)
     wait_for(lambda: container.show("kojid", "ActiveState")["ActiveState"] == "active", 20)
     assert running(container, task) == before
-    box.closed(task)
+    assert box.state(task) == "OPEN"
+    box.admin.cancelTask(task)
 
 
 def test_a_daemon_that_stands_still_is_replaced_and_its_tasks_keep_their_processes(
@@ -143,7 +144,7 @@ def test_a_daemon_that_stands_still_is_replaced_and_its_tasks_keep_their_process
     container.run("sh", "-c", "printf '[Service]\\nWatchdogSec=4s\\n' > /run/systemd/system/kojid.service.d/soon.conf")
     container.run("systemctl", "daemon-reload")
     container.run("systemctl", "restart", "kojid", timeout=100)
-    task = box.task("sleep", 40, channel=HOST)
+    task = box.task("sleep", 600, channel=HOST)
     daemon, pid = running(container, task)
     container.run("kill", f"-{int(signal.SIGSTOP)}", str(daemon))
     wait_for(lambda: container.show("kojid", "NRestarts")["NRestarts"] == "1", 40, "the watchdog's restart")
@@ -153,6 +154,7 @@ def test_a_daemon_that_stands_still_is_replaced_and_its_tasks_keep_their_process
     assert same == pid
     assert any("Watchdog timeout" in record["MESSAGE"] for record in container.journal("UNIT=kojid.service"))
     assert box.state(task) == "OPEN"
+    box.admin.cancelTask(task)
 
 
 def test_a_stop_gives_the_tasks_back(box: Sandbox, container: Machine) -> None:

@@ -84,6 +84,73 @@ def read_only(place: Path) -> Iterator[None]:
         must("umount", "-l", str(place))
 
 
+class LoopDisk:
+    """A file system in a file, big enough for buildroots, that can be filled or stopped.
+
+    Args:
+        place: where it is mounted.
+        megabytes: its size.
+    """
+
+    def __init__(self, place: Path, megabytes: int) -> None:
+        self.place = place
+        self._image = place.with_suffix(".image")
+        self.trouble = self._make(megabytes)
+
+    def _make(self, megabytes: int) -> str:
+        if os.geteuid() != 0:
+            return "needs root: a file system to fill"
+        missing = [name for name in ("mkfs.ext4", "e2fsck") if shutil.which(name) is None]
+        if missing:
+            return f"not installed: {' '.join(missing)}"
+        with self._image.open("wb") as out:
+            out.truncate(megabytes << 20)
+        made = run("mkfs.ext4", "-q", "-m", "0", "-N", "200000", str(self._image))
+        return f"mkfs.ext4: {made.stderr.strip()}" if made.returncode else self._mount()
+
+    def _mount(self) -> str:
+        done = run("mount", "-o", "loop,errors=remount-ro", str(self._image), str(self.place))
+        return f"mount: {done.stderr.strip()}" if done.returncode else ""
+
+    @contextlib.contextmanager
+    def full(self) -> Iterator[None]:
+        """Nothing is left of it but what was promised to others before."""
+        filler = self.place / "filler"
+        with filler.open("wb") as out:
+            for size in (1 << 24, 1 << 20, 1 << 16, 4096):
+                with contextlib.suppress(OSError):
+                    while True:
+                        os.posix_fallocate(out.fileno(), os.fstat(out.fileno()).st_size, size)
+        try:
+            yield
+        finally:
+            filler.unlink()
+
+    def stop(self) -> None:
+        """The kernel finds an error on it and lets nobody write any more."""
+        device = Path(run("findmnt", "-n", "-o", "SOURCE", str(self.place)).stdout.strip()).name
+        Path(f"/sys/fs/ext4/{device}/trigger_fs_error").write_text("a test")
+
+    def mended(self) -> bool:
+        """Put another disk with its content in its place; False while something is in use there.
+
+        Another one, because mount namespaces of strangers on this machine may have kept this one from before.
+        """
+        if run("umount", str(self.place)).returncode:
+            return False
+        broken, self._image = self._image, self._image.with_suffix(".image2")
+        must("cp", "--sparse=always", str(broken), str(self._image))
+        assert run("e2fsck", "-fy", str(self._image)).returncode in (0, 1)
+        trouble = self._mount()
+        assert not trouble, trouble
+        return True
+
+    def close(self) -> None:
+        """Unmount it."""
+        if not self.trouble:
+            run("umount", "-l", str(self.place))
+
+
 class Freezer:
     """A file system that can be made to stop: whoever writes to it then sleeps uninterruptibly (state D).
 

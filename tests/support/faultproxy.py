@@ -82,6 +82,11 @@ def delay(seconds: float) -> Fault:
     return Fault("delay", False, seconds)
 
 
+def late(seconds: float) -> Fault:
+    """The hub does the call at once; its reply is held back for so long."""
+    return Fault("late", True, seconds)
+
+
 @dataclass
 class Rule:
     """When a fault happens: from the nth call that matches, so many times."""
@@ -374,6 +379,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _delay(self, fault: Fault, body: bytes, _answer: Any) -> None:
         self.state.ending.wait(fault.value)
         self._answer(*self._pass_on(body))
+
+    def _late(self, fault: Fault, _body: bytes, answer: Any) -> None:
+        self.state.ending.wait(fault.value)
+        self._answer(*answer)
 
     def _break_off(self) -> None:
         self.close_connection = True

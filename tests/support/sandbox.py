@@ -177,8 +177,19 @@ class Sandbox:
             stack.callback(self.hub.stop)
             for daemon in self.daemons:
                 stack.callback(daemon.stop)
+            stack.callback(self.admin.rsession.close)
             with contextlib.suppress(GenericError):
                 self.admin.logout()
+
+    @contextlib.contextmanager
+    def session(self, user: str) -> Iterator[Any]:
+        """Another user's session; its socket is closed with the block, not in the middle of another test."""
+        session = self.hub.connect(user)
+        try:
+            yield session
+        finally:
+            session.logout()
+            session.rsession.close()
 
     def builder_options(self, host: str, directory: Path) -> Dict[str, Any]:
         """The options of a builder that shares nothing with others but hub and volume."""

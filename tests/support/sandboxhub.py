@@ -56,6 +56,11 @@ class LoggedCall:
     parts: Tuple[str, ...] = ()
 
 
+def calls_in(log: str) -> List[LoggedCall]:
+    """The calls in the text of a hub's log."""
+    return [_logged(match) for match in map(_LINE.match, log.splitlines()) if match]
+
+
 class SandboxHub:
     """A hub process and what a test wants of it."""
 
@@ -119,6 +124,7 @@ class SandboxHub:
         """End the hub as an init system does."""
         for session in self._sessions:
             session.logged_in = False  # else it would log out when it is collected, from a hub that is gone
+            session.rsession.close()
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(signal.SIGTERM)
             try:
@@ -150,8 +156,7 @@ class SandboxHub:
 
     def calls(self, since: int = 0) -> List[LoggedCall]:
         """The calls of this hub's log, the first ones left out."""
-        found = [match for match in map(_LINE.match, self.log().splitlines()) if match]
-        return [_logged(match) for match in found[since:]]
+        return calls_in(self.log())[since:]
 
     @contextlib.contextmanager
     def counting(self, user: Optional[str] = None) -> Iterator[Counter[str]]:

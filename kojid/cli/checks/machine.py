@@ -33,7 +33,7 @@ class _Known:
     def __init__(self, place: str, path: str) -> None:
         self._place = place
         try:
-            self._answer = Answer(path, storage.room(path))
+            self._answer = Answer(path, storage.room(path, try_writing=place != "topdir"))
         except OSError as error:
             self._answer = Answer(path, None, os.strerror(error.errno or 0))
 

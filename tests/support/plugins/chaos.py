@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any, List
 
 from koji.tasks import BaseTaskHandler
@@ -33,3 +34,26 @@ class Hoard(BaseTaskHandler):  # type: ignore[misc]
     def handler(self) -> None:
         while True:
             self._open.append(open(os.devnull))  # noqa: SIM115
+
+
+class Tally(BaseTaskHandler):  # type: ignore[misc]
+    """Adds a line to a file and stays for a while; returns how many lines there are then."""
+
+    Methods = ["tally"]
+
+    def handler(self, path: str, seconds: float) -> int:
+        with open(path, "a") as out:
+            out.write(f"{os.getpid()}\n")
+        time.sleep(seconds)
+        with open(path) as lines:
+            return len(lines.readlines())
+
+
+class Linger(BaseTaskHandler):  # type: ignore[misc]
+    """Goes on until there is a file."""
+
+    Methods = ["linger"]
+
+    def handler(self, path: str) -> None:
+        while not os.path.exists(path):
+            time.sleep(0.1)

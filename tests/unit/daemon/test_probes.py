@@ -90,7 +90,7 @@ def test_one_that_does_not_answer_costs_neither_the_others_nor_time(
 ) -> None:
     answers = storage.room
 
-    def room(path: str) -> Room:
+    def room(path: str, *, try_writing: bool = False) -> Room:
         if path == str(tmp_path / "mock"):
             time.sleep(3600)
         return answers(path)
