@@ -11,6 +11,7 @@ from typing import Dict, Optional, Tuple
 from kojid.errors import HostFault
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_MISSING_USER = "create it (packaging/sysusers.d/kojid.conf and systemd-sysusers do), or set mockuser"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ def credentials_of(user: str, group: Optional[str] = None) -> Credentials:
     try:
         account = pwd.getpwnam(user)
     except KeyError:
-        raise HostFault(f"there is no user {user!r} on this host", "create it, or set mockuser") from None
+        raise HostFault(f"there is no user {user!r} on this host", _MISSING_USER) from None
     if group is None:
         return Credentials(account.pw_uid, account.pw_gid, ())
     try:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any, Iterator
@@ -55,7 +57,21 @@ def _names(context: Context) -> Iterator[Finding]:
 
 
 def _values(context: Context) -> Iterator[Finding]:
-    return unless_any(_problems(context, loader.VALUE), f"{len(context.survey.given)} options are set")
+    found = itertools.chain(_problems(context, loader.VALUE), _comments_in_values(context))
+    return unless_any(found, f"{len(context.survey.given)} options are set")
+
+
+def _comments_in_values(context: Context) -> Iterator[Finding]:
+    """What looks like a comment behind a value is a part of it, as with the stock daemon."""
+    for option in OPTIONS:
+        value = getattr(context.options, option.name)
+        if option.name in context.survey.given and not option.secret and isinstance(value, str):
+            comment = re.search(r"\s[;#].*", value)
+            if comment:
+                yield warn(
+                    f"{option.name}: {comment.group().strip()!r} is taken for a part of the value",
+                    "give a comment a line of its own",
+                )
 
 
 def _required(context: Context) -> Iterator[Finding]:

@@ -16,6 +16,8 @@ from kojid.sandbox.mock.caller import GROUP
 from kojid.sandbox.mock.errors import MockError
 
 USER = "kojibuilder"
+_PROGRAMS = ("rpm", "dnf")
+_INSTALL = "apt-get install --no-install-recommends rpm dnf dnf-plugins-core"  # the last one for dnf builddep
 _SOURCE = Path(__file__).with_name("wrapper.c")
 
 
@@ -36,10 +38,11 @@ def install(prefix: Path) -> Path:
         The wrapper's path.
 
     Raises:
-        InstallError: not root, no compiler, or a path that can't be compiled in.
+        InstallError: not root, no compiler, a path that can't be compiled in, or a program that it calls is missing.
     """
     if os.geteuid() != 0:
         raise InstallError("the stand-in for mock is set-uid root: only root can install it")
+    _look_for_programs()
     ensure_accounts()
     wrapper = prefix.absolute() / "bin/mock"
     wrapper.parent.mkdir(parents=True, exist_ok=True)
@@ -51,6 +54,13 @@ def install(prefix: Path) -> Path:
     new.chmod(0o4750)
     new.replace(wrapper)
     return wrapper
+
+
+def _look_for_programs() -> None:
+    """A missing one would come out in the middle of the first build."""
+    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
+    if missing:
+        raise InstallError(f"the stand-in for mock calls {' and '.join(missing)}, not found here (run: {_INSTALL})")
 
 
 def _compile(target: Path, cache: Path) -> None:

@@ -241,6 +241,8 @@ PLANTED = (
             "only [kojid] is read"),
     Planted("a word for a number", conf("maxjobs = many\n"), "values", "maxjobs: 'many' is not a whole number",
             "maxjobs (int): How many tasks"),
+    Planted("a comment behind a value", conf("vendor = Us  ; who else\n"), "values",
+            "vendor: '; who else' is taken for a part of the value", "a line of its own", 1),
     Planted("no boolean", conf("createrepo_update = perhaps\n"), "values", "'perhaps' is not a boolean",
             "createrepo_update (bool)"),
     Planted("no topurl", setting(topurl=None), "required", "the topurl option is required",
