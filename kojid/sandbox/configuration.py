@@ -45,6 +45,7 @@ def builder_options(layout: Layout, urls: Urls, mockpath: Path, host: str = BUIL
         "plugin_config_dir": layout.plugin_configs,
         "sleeptime": 2,
         "minspace": 1024,
+        "max_load": 0,  # what else the machine does must not keep a try-out waiting
         "retry_interval": 5,
         "vendor": "kojid sandbox",
         "packager": "kojid sandbox",
