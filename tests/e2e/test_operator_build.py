@@ -18,7 +18,7 @@ pytestmark = [pytest.mark.root, pytest.mark.e2e]
 def test_a_build_is_seen_with_its_phases_its_buildroot_and_its_logs(
     box: Sandbox, builder: Daemon, repository: int, srpms: Path
 ) -> None:
-    build = box.submit(samples.talking_build(srpms, "looked-at", seconds=6), "looked-at")
+    build = box.submit(samples.talking_build(srpms, "looked-at", seconds=15), "looked-at")
 
     def building() -> Any:
         found = operator.picture(builder.conf)
