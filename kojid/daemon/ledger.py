@@ -138,6 +138,8 @@ class Ledger:
 
     def forget_task(self, task_id: int) -> None:
         """Nothing of a task is left: its record goes, last of all that is kept of it."""
+        for unfinished in self._tasks.glob(f".{task_id}.*"):  # of a writer that was killed: none is left
+            _unlink(unfinished)
         for kind in ("phases", "roots", "outcome", "json"):
             _unlink(self._tasks / f"{task_id}.{kind}")
 

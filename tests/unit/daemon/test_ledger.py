@@ -44,9 +44,13 @@ def test_nothing_of_a_forgotten_task_stays(ledger: Ledger) -> None:
     ledger.save_task(TASK)
     ledger.save_outcome(5, Outcome("closeTask", [5, ""]))
     ledger.add_buildroot(5, 1)
+    tasks = ledger.directory / "tasks"
+    (tasks / ".5.json.a1b2").write_text("half a rec")  # its writer was killed
+    others = tasks / ".55.json.a1b2"
+    others.write_text("of a task that may live")
     ledger.forget_task(5)
     ledger.forget_task(5)
-    assert list((ledger.directory / "tasks").iterdir()) == []
+    assert list(tasks.iterdir()) == [others]
     assert (ledger.tasks(), ledger.outcome(5), ledger.buildroots(5)) == ([], None, [])
 
 
