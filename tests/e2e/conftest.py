@@ -60,6 +60,17 @@ def box(machine: None, mails: MailServer) -> Iterator[Sandbox]:
             made.close()
 
 
+@pytest.fixture(scope="module")
+def shop(machine: None, mails: MailServer) -> Iterator[Sandbox]:
+    """A sandbox of a module's own, for plugins or packages that no other test is to meet."""
+    with open_directory() as directory:
+        made = Sandbox.make(directory, mails.port)
+        try:
+            yield made
+        finally:
+            made.close()
+
+
 @pytest.fixture(scope="session")
 def builder(box: Sandbox) -> Daemon:
     """The build host that serves the default channel, at work for the whole session."""

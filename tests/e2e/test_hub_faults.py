@@ -15,7 +15,7 @@ import pytest
 
 from kojid.sandbox.distro.sources import samples
 from kojid.sandbox.layout import BUILDER
-from tests.support.faultproxy import FaultProxy, delay, drip, lose, offline, page, reset
+from tests.support.faultproxy import OF_ANY_TASK, FaultProxy, delay, drip, lose, offline, page, reset
 from tests.support.mailserver import MailServer
 from tests.support.sandbox import Daemon, Sandbox, alive, open_directory, wait_for
 
@@ -24,13 +24,7 @@ pytestmark = [pytest.mark.root, pytest.mark.e2e]
 # Everything that a build, a scratch build and a repository have a builder change on the hub.
 CHANGES = [
     "exclusiveSession",
-    "subsession",
-    "host.openTask",
-    "host.setTaskWeight",
-    "host.subtask",
-    "host.taskSetWait",
-    "host.taskWait",
-    "host.taskWaitResults",
+    *OF_ANY_TASK,
     "host.closeTask",
     "host.repoInit",
     "host.repoDone",

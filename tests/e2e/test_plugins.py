@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, List
 
 import koji
 import pytest
@@ -12,8 +12,7 @@ import pytest
 from kojid.sandbox import content
 from kojid.sandbox.distro.sources import samples
 from kojid.sandbox.layout import BUILDER
-from tests.support.mailserver import MailServer
-from tests.support.sandbox import Daemon, Sandbox, open_directory, wait_for
+from tests.support.sandbox import Daemon, Sandbox, wait_for
 from tests.support.scmservers import GitRepository, git_daemon, need
 
 pytestmark = [pytest.mark.root, pytest.mark.e2e]
@@ -21,17 +20,6 @@ pytestmark = [pytest.mark.root, pytest.mark.e2e]
 PLUGINS = Path(__file__).parents[1] / "data" / "plugins"
 NAMES = ["styled", "ownbase", "oldstyle", "cleansup", "echoes", "lateone", "autospec"]
 ARCH = content.machine_arch()
-
-
-@pytest.fixture(scope="module")
-def shop(machine: None, mails: MailServer) -> Iterator[Sandbox]:
-    """A sandbox of this module's own: its builder has plugins, which no other test is to meet."""
-    with open_directory() as directory:
-        made = Sandbox.make(directory, mails.port)
-        try:
-            yield made
-        finally:
-            made.close()
 
 
 @pytest.fixture(scope="module")

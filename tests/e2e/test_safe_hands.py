@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Iterator
 
 import pytest
 
@@ -16,8 +15,7 @@ from kojid.sandbox import content
 from kojid.sandbox.distro.sources import samples
 from kojid.sandbox.distro.sources.package import srpm
 from kojid.sandbox.layout import BUILDER
-from tests.support.mailserver import MailServer
-from tests.support.sandbox import Daemon, Sandbox, open_directory
+from tests.support.sandbox import Daemon, Sandbox
 
 pytestmark = [pytest.mark.root, pytest.mark.e2e]
 
@@ -53,17 +51,6 @@ END
 echo "the macro is: $(cat expanded)"
 echo "the variable is: $HOSTILE"
 """
-
-
-@pytest.fixture(scope="module")
-def shop(machine: None, mails: MailServer) -> Iterator[Sandbox]:
-    """A sandbox of this module's own: no other test is to install these packages."""
-    with open_directory() as directory:
-        made = Sandbox.make(directory, mails.port)
-        try:
-            yield made
-        finally:
-            made.close()
 
 
 @pytest.fixture(scope="module")

@@ -20,13 +20,7 @@ from tests.support.chaosscene import DISKS, Scene
 
 #: Calls whose reply is lost: all that a generic task and its daemon make that change something on the hub.
 LOST = (
-    "subsession",
-    "host.openTask",
-    "host.setTaskWeight",
-    "host.subtask",
-    "host.taskSetWait",
-    "host.taskWait",
-    "host.taskWaitResults",
+    *faultproxy.OF_ANY_TASK,
     "host.closeTask",
     "host.failTask",
     "host.updateHost",

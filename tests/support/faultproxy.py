@@ -29,6 +29,16 @@ from koji.xmlrpcplus import dumps, loads
 
 from kojid.sandbox.hub import authority
 
+#: Calls by which a task of any kind changes something on the hub before it ends, from its session on.
+OF_ANY_TASK = (
+    "subsession",
+    "host.openTask",
+    "host.setTaskWeight",
+    "host.subtask",
+    "host.taskSetWait",
+    "host.taskWait",
+    "host.taskWaitResults",
+)
 _PAGE = b"<html><head><title>502 Bad Gateway</title></head><body><h1>Bad Gateway</h1></body></html>"
 
 
