@@ -70,7 +70,6 @@ def check_out(
     shown = {"scminfo": scm.get_info(), "build_tag": build_tag, "scratch": scratch}
     if buildroot is not None:
         shown["buildroot"] = buildroot
-    scm.use_options(handler.options)
     handler.run_callbacks("preSCMCheckout", **shown)
     logfile = os.path.join(handler.workdir, log)
     srcdir = scm.checkout(scmdir, handler.session, handler.getUploadDir(), logfile)
