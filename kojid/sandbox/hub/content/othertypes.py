@@ -1,8 +1,7 @@
 # ruff: noqa: N803 - argument names are the ones that clients of a hub send as keywords
 """Builds of other types than rpm - Maven, Windows, images: what each says beside the build, and how one is made.
 
-Their files are archives (see `archives`). No builder makes such builds here yet: they are imported, for wrapper
-packages to be built around them.
+Their files are archives (see `archives`). Builders make them, or they are imported.
 """
 
 from __future__ import annotations
