@@ -30,7 +30,7 @@ echo a call of mock
 """
 _COMMAND = ["/bin/echo", "a command"]
 _MOCK_PEER = (
-    "a stand-in for the loop of the stock daemon, which is in no library: fork, a second's sleep, waitpid, the logs, until "
+    "a stand-in for the loop of the stock daemon, which is in no library: fork, sleep 1 s, waitpid, the logs, until "
     "mock has ended, then the logs again (contract 7.5; 11.4, item 41), with the library's `incremental_upload`"
 )
 
