@@ -10,7 +10,7 @@ host, and a fault of the tag.
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar, Dict, List, Sequence
+from typing import Any, ClassVar, Dict, List, Sequence, Tuple
 
 import koji
 
@@ -22,6 +22,7 @@ from kojid.system.files import tail_lines
 from kojid.system.process import ExitStatus
 from kojid.tasks.base import BaseBuildTask
 from kojid.tasks.images import ImageTask
+from kojid.tasks.parts import Part
 
 _QUOTED = 20  # lines of a tool's own log
 _LOOKED_AT = 2000
@@ -35,7 +36,7 @@ class ToolTask(ImageTask, BaseBuildTask):
     """Make an image in a buildroot whose tools are all that is needed."""
 
     Methods: ClassVar[List[str]] = []
-    parts = ()
+    parts: ClassVar[Tuple[Part, ...]] = ()  # type: ignore[assignment]
     fault = koji.BuildError
 
     def checkHost(self, hostdata: Row) -> bool:

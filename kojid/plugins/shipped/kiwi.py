@@ -80,7 +80,7 @@ class KiwiCreateImageTask(imagetools.ToolTask):
     Methods: ClassVar[List[str]] = ["createKiwiImage"]
     _taskWeight = 2.0
 
-    def handler(
+    def handler(  # type: ignore[override]
         self,
         name: str,
         version: str,
