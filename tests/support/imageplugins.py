@@ -18,9 +18,9 @@ BARE = "i386" if ARCH == "x86_64" else "x86_64"
 CHANNEL = "image"
 MORE_TAG = "tools"
 #: Debian packages of this machine that the image tools come in.
-DEBIAN_PACKAGES = ("createrepo-c", "dnf", "dnf-plugins-core", "kiwi", "mount", "python3", "xorriso")
+DEBIAN_PACKAGES = ("createrepo-c", "dnf", "dnf-plugins-core", "kiwi", "mount", "python3", "rsync", "xorriso")
 GROUPS = {
-    "kiwi-build": ["dnf", "kiwi", "mount"],
+    "kiwi-build": ["dnf", "kiwi", "mount", "rsync"],
     "dud-build": ["createrepo-c", "dnf", "dnf-plugins-core", "xorriso"],
 }
 
