@@ -137,7 +137,7 @@ class ChainMavenTask(MultiPlatformTask):
     def _wait_for_any(self, running: Mapping[int, str]) -> List[int]:
         """Wait until a task has ended well; after a failure the others are waited for, then its fault is raised."""
         try:
-            return sorted(self.wait(sorted(running)))
+            return sorted(set(self.wait(sorted(running))).intersection(running))
         except (Fault, koji.GenericError):
             self.wait(sorted(running), all=True)
             raise

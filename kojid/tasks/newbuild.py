@@ -63,7 +63,8 @@ class NewBuild(BaseTaskHandler):
         for row in self.session.listBuilds(taskID=self.id):
             state = koji.BUILD_STATES[row["state"]]
             same = (row["name"], row["version"]) == (data["name"], data["version"])
-            released = data["release"] in (None, koji.parse_target_release(row["release"]))
+            wanted = data["release"]
+            released = wanted is None or koji.parse_target_release(row["release"]) == wanted
             if same and released and state in _USABLE:
                 self.logger.warning("An earlier run of this task has made %s, going on with that", row["nvr"])
                 return int(row["build_id"]), state == "COMPLETE"
