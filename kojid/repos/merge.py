@@ -48,6 +48,7 @@ class Target(NamedTuple):
         arch_dir: its directory for the arch, as the hub has made it.
         workdir: the task's working directory.
         out: where the merged metadata goes; the repo's own lies there before and is moved aside.
+        databases: whether SQLite databases are made too.
     """
 
     arch: str
@@ -55,6 +56,7 @@ class Target(NamedTuple):
     arch_dir: Path
     workdir: Path
     out: Path
+    databases: bool = True
 
 
 def command(target: Target, external: External, version: Version) -> List[str]:
@@ -66,6 +68,8 @@ def command(target: Target, external: External, version: Version) -> List[str]:
     if external.mode == "simple" and version < SIMPLE_SINCE:
         raise HostFault("mergerepo_c is too old for external repos in the mode simple", "it needs version 0.13.0")
     argv = [MERGEREPO_C, *_MODES[external.mode]]
+    if not target.databases:
+        argv.append("--no-database")
     blocklist = target.arch_dir / "blocklist"
     if external.mode != "bare" and blocklist.exists():
         argv += ["-b", str(blocklist)]
