@@ -19,7 +19,7 @@ class Changes(NamedTuple):
     """What has changed in an arch of a repo since an older one.
 
     Args:
-        wanted: the places of all packages, in the order of the list.
+        wanted: the places of all packages, in the order in which createrepo_c writes them: by their file's name.
         added: those of them that are new, or that are other packages of the same name.
         removed: how many the older one has that are not wanted, those of the same name included.
     """
@@ -43,7 +43,7 @@ def changes(old: Path, new: Path) -> Optional[Changes]:
         return None
     known = set(before)
     added = tuple(place for place in after if place not in known or _nvra(place) in replaced)
-    return Changes(after, added, len(known) - (len(set(after)) - len(set(added))))
+    return Changes(after, added, len(known) - len(set(after).difference(added)))
 
 
 def same_packages(old: Path, new: Path) -> bool:
@@ -60,7 +60,8 @@ def same_packages(old: Path, new: Path) -> bool:
 
 
 def _places(directory: Path) -> Tuple[str, ...]:
-    return tuple(metadata.entries((directory / "pkglist").read_text(encoding="utf-8").splitlines()))
+    listed = metadata.entries((directory / "pkglist").read_text(encoding="utf-8").splitlines())
+    return tuple(sorted(listed, key=lambda place: (place.rpartition("/")[2], place)))
 
 
 def _nvra(place: str) -> str:

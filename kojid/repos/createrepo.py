@@ -181,7 +181,8 @@ def reuse(old_repodata: Optional[Path], repodata: Path) -> bool:
     """
     if old_repodata is None:
         return False
-    if not old_repodata.is_dir():
+    # Without it the command would leave the older files beside its own.
+    if not (old_repodata / "repomd.xml").is_file():
         logger.warning("Old repodata is missing: %s", old_repodata)
         return False
     # Where packages came from is a matter of the merge, which is done anew; databases are never read.

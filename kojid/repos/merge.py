@@ -68,12 +68,12 @@ def command(target: Target, external: External, version: Version) -> List[str]:
     if external.mode == "simple" and version < SIMPLE_SINCE:
         raise HostFault("mergerepo_c is too old for external repos in the mode simple", "it needs version 0.13.0")
     argv = [MERGEREPO_C, *_MODES[external.mode]]
-    if not target.databases:
-        argv.append("--no-database")
     blocklist = target.arch_dir / "blocklist"
     if external.mode != "bare" and blocklist.exists():
         argv += ["-b", str(blocklist)]
     argv += ["-a", target.arch, "-o", str(target.out)]
+    if not target.databases:
+        argv.append("--no-database")
     if version >= _ARCH_EXPAND_SINCE:
         argv.append("--arch-expand")
     comps = target.arch_dir.parent / "groups" / "comps.xml"

@@ -1,4 +1,4 @@
-"""Making the lists of a repo's metadata out of older ones and those of the packages that are new (contract 9.3, 1 to 3).
+"""Making the lists of a repo out of older ones and those of the packages that are new (contract 9.3, 1 to 3).
 
 The outcome is what createrepo_c --update makes of the same packages: what belongs to a package is taken over as it is.
 """
@@ -66,10 +66,7 @@ def splice(old: Path, fresh: Path, out: Path, changes: Changes) -> None:
     steps = _Steps([], [], {})
     for kind in lists.KINDS:
         joined = _Join(kind, before, made, len(changes.wanted))
-        if kind == "primary":
-            packages = joined.primary(changes, steps)
-        else:
-            packages = joined.follow(steps)
+        packages = joined.primary(changes, steps) if kind == "primary" else joined.follow(steps)
         name, facts = joined.write(packages, out)
         made.repomd.set(kind, name, facts)
     for kind in set(made.repomd.kinds) - set(lists.KINDS):

@@ -1,7 +1,7 @@
 """Making an arch's metadata from an older repo's without going through all of it with createrepo_c (contract 9.3).
 
-Where nothing has changed the older metadata is what is wanted; where something has, createrepo_c reads the packages that
-are new, and the older lists are spliced with theirs. Whatever is not as expected is left to createrepo_c --update.
+Where nothing has changed the older metadata is what is wanted; where something has, createrepo_c reads the packages
+that are new, and the older lists are spliced with theirs. What is not as expected is left to createrepo_c --update.
 """
 
 from __future__ import annotations
