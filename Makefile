@@ -48,7 +48,8 @@ pythons: prepare
 	mkdir -p -m 700 $(TESTS_TMP) && PYTEST_DEBUG_TEMPROOT=$(TESTS_TMP) tools/pythons
 
 e2e: prepare
-	$(PYTEST) -v -n $(E2E_WORKERS) --dist loadfile tests/e2e --cov --cov-append --cov-report=term
+	$(PYTEST) -v -n $(E2E_WORKERS) --dist loadfile tests/e2e --cov --cov-append --cov-report=
+	$(PYTHON) -m coverage report --format=total
 
 chaos: prepare
 	@echo "chaos: SEED=$(SEED) ROUNDS=$(ROUNDS) FIRST=$(FIRST)"

@@ -69,6 +69,7 @@ class Housekeeping:
         self._settled: Set[int] = set()
         self._emptied: Set[int] = set()
         self._freed = float("-inf")
+        self._writable = True
         self._local: List[Local] = []
         self._active: Dict[int, Mapping[str, Any]] = {}
         self._since: Dict[int, float] = {}
@@ -87,6 +88,7 @@ class Housekeeping:
         stray = [broot for broot in local if broot.id not in in_use]
         _log.debug("Expired/stray buildroots: %d", len(stray))
         run = self._run if self._run is not None and self._run.due else None
+        self._notice_recovery()
         if self._probes.answer("mockdir").room is None:
             if run is not None:
                 run.refused(f"{self._mockdir} is missing or does not answer: nothing in there can be judged")
@@ -101,6 +103,14 @@ class Housekeeping:
             run.offered(chores, self._cleaner.current)
         if run is None or not run.dry:
             self._cleaner.offer([*chores, *self._make_room(stray)])
+
+    def _notice_recovery(self) -> None:
+        """What failed for the file system's sake need not wait for its next try once that is mended."""
+        room = self._probes.answer("mockdir").room
+        writable = room is not None and not room.read_only
+        if writable and not self._writable:
+            self._cleaner.forgive()
+        self._writable = writable
 
     def clean(self, *, dry: bool, everything: bool) -> Run:
         """Have the next sweep do, or with `dry` only list, all that is due, whatever failed before.

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Dict, List, Optional, Tuple
 import koji
 
 from kojid.buildroot.logs import LogStreamer, follow
+from kojid.hub.transfers import Item
 from kojid.hub.upload import Uploader
 from kojid.repos import createrepo, faults, merge, metadata, origins
 from kojid.tasks.base import BaseTaskHandler
@@ -96,8 +97,7 @@ class CreaterepoTask(BaseTaskHandler):
     def _upload(self, repodata: Path) -> Tuple[str, List[str]]:
         uploader = Uploader(self.session, self.getUploadDir())
         names = metadata.files(repodata)
-        for name in names:
-            uploader.file(repodata / name, name)
+        uploader.files([Item.of(repodata / name) for name in names])
         return self.getUploadDir(), names
 
 
