@@ -194,7 +194,7 @@ def _warm_buildroots(context: Context) -> Iterator[Finding]:
     store = Store(directory_of(options))
     if not options.warm_buildroots:
         yield fine("off")
-    elif os.geteuid() != 0:
+    elif not _is_root():
         yield warn("only root can copy roots: none are kept", "run as root, or turn warm_buildroots off")
     elif store.trouble():
         yield wrong(
@@ -203,6 +203,10 @@ def _warm_buildroots(context: Context) -> Iterator[Finding]:
     elif os.path.isdir(options.mockdir):
         place = store.directory if store.directory.is_dir() else store.directory.parent
         yield from _price_of_copies(str(place), options.mockdir)
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
 
 
 def _price_of_copies(place: str, mockdir: str) -> Iterator[Finding]:
