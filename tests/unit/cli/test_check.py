@@ -292,7 +292,7 @@ PLANTED = (
     Planted("warm roots that others can reach", open_warm_directory, "warm_buildroots", "is not the daemon's alone",
             "chmod 700"),
     Planted("warm roots without reflinks", full_copies, "warm_buildroots", "shares no blocks between files",
-            "XFS (reflink=1) or btrfs"),
+            "XFS (reflink=1) or btrfs", status=1),
     Planted("mock can't write", as_mock_user, "mockdir", "can't be written by kojibuilder", "chmod 2775"),
     Planted("a workdir of somebody", taken_by, "workdir", "work belongs to nobody", "chown root"),
     Planted("a workdir that is a file", occupied, "workdir", "work is no directory", "set workdir"),
