@@ -41,11 +41,11 @@ class Tape:
         """Now, as a place on the tape."""
         return self._path.stat().st_size
 
-    def calls(self, mark: int = 0, user: Optional[str] = None) -> List[LoggedCall]:
-        """The calls since a mark, of one user or of all."""
+    def calls(self, mark: int = 0, user: Optional[str] = None, end: int = -1) -> List[LoggedCall]:
+        """The calls since a mark, up to another or up to now, of one user or of all."""
         with self._path.open("rb") as file:
             file.seek(mark)
-            text = file.read().decode(errors="replace")
+            text = file.read(end - mark if end >= 0 else -1).decode(errors="replace")
         whole = text[: text.rfind("\n") + 1]
         return [call for call in calls_in(whole) if user in (None, call.user)]
 
