@@ -105,6 +105,13 @@ def execute(argv: Sequence[str], options: Any, workdir: Optional[str], on_tick: 
         )
 
 
+def tell(workdir: Optional[str], text: str) -> None:
+    """Add something of the builder's own to mock_output.log, where mock's account of it would be."""
+    with _output(workdir) as output:
+        if output is not None:
+            output.write(text.encode("utf-8"))
+
+
 @contextlib.contextmanager
 def _output(workdir: Optional[str]) -> Iterator[Optional[IO[bytes]]]:
     if not workdir:

@@ -124,7 +124,7 @@ MOCK = """\
 #!{python}
 import os, pathlib, sys, time
 from collections import defaultdict
-config_opts = defaultdict(lambda: defaultdict(list))
+config_opts = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
 args = sys.argv[1:]
 config = args[args.index("-r") + 1]
 exec(pathlib.Path(config).read_text())
