@@ -52,7 +52,7 @@ class Wire:
 
     def __init__(self, hub: SandboxHub, url: str) -> None:
         self.hub = hub
-        self.tape = Tape(hub)
+        self.tape = Tape(hub.settings.hub_dir)
         self._url = url
         self._numbers = itertools.count(1)
 
