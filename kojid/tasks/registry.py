@@ -7,7 +7,9 @@ from typing import Dict, List, Type
 from kojid.tasks.base import BaseTaskHandler
 from kojid.tasks.build import BuildTask
 from kojid.tasks.buildarch import BuildArchTask
+from kojid.tasks.buildmaven import BuildMavenTask
 from kojid.tasks.chainbuild import ChainBuildTask
+from kojid.tasks.chainmaven import ChainMavenTask
 from kojid.tasks.createdistrepo import createDistRepoTask
 from kojid.tasks.createrepo import CreaterepoTask
 from kojid.tasks.dependant import DependantTask
@@ -27,6 +29,7 @@ from kojid.tasks.library import (
     SubtaskTask,
     WaitTestTask,
 )
+from kojid.tasks.maven import MavenTask
 from kojid.tasks.newrepo import NewRepoTask
 from kojid.tasks.notifications import BuildNotificationTask, TagNotificationTask
 from kojid.tasks.srpm import RebuildSRPM
@@ -41,10 +44,12 @@ _BUILT_IN: List[Type[BaseTaskHandler]] = [
     BuildArchTask,
     BuildLiveCDTask,
     BuildLiveMediaTask,
+    BuildMavenTask,
     BuildNotificationTask,
     BuildSRPMFromSCMTask,
     BuildTask,
     ChainBuildTask,
+    ChainMavenTask,
     createDistRepoTask,
     CreaterepoTask,
     DefaultTask,
@@ -53,6 +58,7 @@ _BUILT_IN: List[Type[BaseTaskHandler]] = [
     ForkTask,
     LiveCDTask,
     LiveMediaTask,
+    MavenTask,
     NewDistRepoTask,
     NewRepoTask,
     RebuildSRPM,

@@ -20,6 +20,9 @@ TABLE = {
     "buildSRPMFromSCM": ("BuildSRPMFromSCMTask", 1.0, False),
     "rebuildSRPM": ("RebuildSRPM", 1.0, False),
     "chainbuild": ("ChainBuildTask", 0.1, False),
+    "maven": ("MavenTask", 0.2, False),
+    "buildMaven": ("BuildMavenTask", 1.5, False),
+    "chainmaven": ("ChainMavenTask", 0.2, False),
     "wrapperRPM": ("WrapperRPMTask", 1.5, False),
     "tagBuild": ("TagBuildTask", 1.0, False),
     "tagNotification": ("TagNotificationTask", 0.1, False),
@@ -63,7 +66,7 @@ def test_what_is_not_built_is_not_registered() -> None:
 
 def test_the_buildroot_tasks_can_tell_whether_a_host_suits() -> None:
     able = {method for method, handler in handlers().items() if issubclass(handler, BaseBuildTask)}
-    assert able == {"buildArch", "buildSRPMFromSCM", "rebuildSRPM", "wrapperRPM"}
+    assert able == {"buildArch", "buildMaven", "buildSRPMFromSCM", "rebuildSRPM", "wrapperRPM"}
     lacking = {method for method, handler in handlers().items() if getattr(handler, "parts", ())}
     assert lacking == {method for method in TABLE if re.search("appliance|live", method, re.IGNORECASE)}
 
