@@ -196,6 +196,9 @@ _REPOS = Group("Repositories", (
     Option("createrepo_skip_stat", BOOL, True, "Trust that packages did not change when reusing it."),
     Option("distrepo_skip_stat", BOOL, False, "The same for distribution repositories, where signatures may change."),
     Option("copy_old_repodata", BOOL, False, "Copy an arch's metadata when nothing in it changed."),
+    Option("createrepo_databases", choice("auto", "yes", "no"), "auto", "Whether repositories get SQLite databases "
+           "besides the XML, which only yum uses and which take most of the time; auto: if the tag's mock.package_manager "
+           "is yum. The stock daemon always makes them."),
 ))  # fmt: skip
 
 _OTHER = Group("Maven and images", (

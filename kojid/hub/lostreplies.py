@@ -197,6 +197,12 @@ def _build(hub: Inquiry, data: Mapping[str, Any]) -> Optional[Found]:
     return Found(max(ids)) if ids else None
 
 
+def _begun(hub: Inquiry, task_id: int, *_: Any) -> Optional[Found]:
+    """The build that a task has begun; a second call would begin the next release."""
+    found = _build(hub, {"task_id": task_id})
+    return Found(hub.session.getBuild(found.answer)) if found else None
+
+
 def _completed(hub: Inquiry, task_id: int, build_id: int, *_: Any, **__: Any) -> Optional[Found]:
     return _build_in(hub, task_id, build_id, "COMPLETE")
 
@@ -266,7 +272,7 @@ _RULES: Dict[str, Rule] = {
     "host.importWrapperRPMs": _DONE,
     "host.initBuild": Rule(Proven.AGAIN, _build, first=True),
     "host.initImageBuild": _AGAIN,
-    "host.initMavenBuild": _AGAIN,
+    "host.initMavenBuild": Rule(Proven.AGAIN, _begun, first=True),
     "host.moveBuildToScratch": Rule(Proven.DONE, _scratch),
     "host.moveImageBuildToScratch": _DONE,
     "host.moveMavenBuildToScratch": _DONE,
