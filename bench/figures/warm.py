@@ -112,7 +112,8 @@ _HOW = (
     ),
     Figure(
         _EARLY, "s", "time before rpmbuild starts: a build on a warm root, without a spare copy", None, _COLD,
-        how=f"{_HOW}; as when builds follow each other at once", grows="with the size of the root where blocks can't be shared, and not with it on XFS and btrfs",
+        how=f"{_HOW}; as when builds follow each other at once",
+        grows="with the size of the root where blocks can't be shared, and not with it on XFS and btrfs",
     ),
     Figure(
         _STARTS, "starts", "starts of mock of a build on a warm root", None, _COLD,
