@@ -29,9 +29,9 @@ _SPEED = 10 * _MEGABYTE  # bytes a second that all logs grow by
 _LOOK = 0.005  # seconds between two looks at the hub's copies
 _LINE = b"x" * 99 + b"\n"
 _HOW = (
-    "two logs of 20 MB each that four mock calls append to at 10 MB/s altogether, 200 MB in five samples (fewer where there is no "
-    "target); the moment of "
-    "each writing is compared with the moment at which the hub's copy first reaches behind it; median of the writings"
+    "two logs of 20 MB each that four mock calls append to at 10 MB/s altogether, 200 MB in five samples, fewer where "
+    "there is no target; the moment of each writing is compared with the moment at which the hub's copy first reaches "
+    "behind it; median of the writings"
 )
 
 
