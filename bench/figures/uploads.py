@@ -17,6 +17,7 @@ _PEER = "`koji.ClientSession.fastUpload`, one file after the other (blocks of 1 
 _FILES, _BYTES = 500, 20_000
 _MEGABYTES = 500
 _MEGABYTE = 1024 * 1024
+_COUNTED = "the hub's log"
 _SMALL_GROWS = "with the number of files by 64, and with the latency by as many requests"
 _BIG_GROWS = "with the size; with the latency by one request for each 64 MiB"
 
@@ -46,8 +47,12 @@ def _big(latency: int, target: Optional[Target] = None) -> Figure:
 
 
 _REQUESTS = (
-    Figure("upload-small-requests", "requests", f"requests for {_FILES} small files", None, _PEER, grows=_SMALL_GROWS),
-    Figure("upload-big-requests", "requests", f"requests for a file of {_MEGABYTES} MB", None, _PEER, grows=_BIG_GROWS),
+    Figure(
+        "upload-small-requests", "requests", f"requests for {_FILES} small files", None, _PEER, _COUNTED, _SMALL_GROWS
+    ),
+    Figure(
+        "upload-big-requests", "requests", f"requests for a file of {_MEGABYTES} MB", None, _PEER, _COUNTED, _BIG_GROWS
+    ),
 )
 
 
