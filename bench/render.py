@@ -1,4 +1,8 @@
-"""`python -m bench.render RESULTS DOCUMENT`: put the table of a run's results between the markers of a document."""
+"""`python -m bench.render [RESULTS [DOCUMENT]]`: put the tables of a run's results between the markers of a document.
+
+Without arguments it is bench/results/results.json and docs/performance.md; figures that have no result there have a row
+all the same.
+"""
 
 from __future__ import annotations
 
@@ -7,11 +11,26 @@ from pathlib import Path
 from typing import Any, List, Mapping, Sequence
 
 from bench import figures, report
-from bench.harness import Figure, all_figures
+from bench.harness import LIBRARY, Figure, all_figures
+from bench.places import CHECKOUT
 from bench.report import number
 
+_DEFAULTS = (CHECKOUT / "bench/results/results.json", CHECKOUT / "docs/performance.md")
 BEGIN = "<!-- results: written by `python -m bench.render` -->"
 END = "<!-- end of results -->"
+
+
+def text(results: Mapping[str, Any], order: Sequence[Figure]) -> str:
+    """What stands between the markers: the results, and how each figure is measured."""
+    return f"{table(results, order)}\n\n### How each figure is measured\n\n{explanations(order)}"
+
+
+def explanations(order: Sequence[Figure]) -> str:
+    """For each figure how a sample is taken, what the peer is, and how it grows."""
+    lines = ["| figure | a sample | the peer | it grows |", "|---|---|---|---|"]
+    peers = {LIBRARY: "the library's daemon"}
+    lines += [f"| `{one.name}` | {one.how} | {peers.get(one.peer, one.peer)} | {one.grows} |" for one in order]
+    return "\n".join(lines)
 
 
 def table(results: Mapping[str, Any], order: Sequence[Figure]) -> str:
@@ -22,7 +41,7 @@ def table(results: Mapping[str, Any], order: Sequence[Figure]) -> str:
         "|---|---|---|---|---|---|---|",
         *(_line(figure, rows.get(figure.name)) for figure in order),
     ]
-    return "\n".join([_machine(results), "", *lines, *_notes(order, rows)])
+    return "\n".join([_machine(results) if rows else "Not measured yet.", "", *lines, *_notes(order, rows)])
 
 
 def _line(figure: Figure, row: Any) -> str:
@@ -57,8 +76,8 @@ def _machine(results: Mapping[str, Any]) -> str:
     )
 
 
-def insert(document: str, text: str) -> str:
-    """A document with the text between its markers.
+def insert(document: str, made: str) -> str:
+    """A document with what was made between its markers.
 
     Raises:
         ValueError: it has no markers.
@@ -67,14 +86,15 @@ def insert(document: str, text: str) -> str:
     _old, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"the document has no {BEGIN} … {END}")
-    return f"{before}{BEGIN}\n{text}\n{END}{after}"
+    return f"{before}{BEGIN}\n{made}\n{END}{after}"
 
 
 def main() -> None:
     """Write the table into a document."""
-    results, document = map(Path, sys.argv[1:])
+    results, document = (*map(Path, sys.argv[1:]), *_DEFAULTS[len(sys.argv) - 1 :])
     figures.load()
-    document.write_text(insert(document.read_text(), table(report.read(results), all_figures())))
+    found = report.read(results) if results.exists() else {"figures": []}
+    document.write_text(insert(document.read_text(), text(found, all_figures())))
 
 
 if __name__ == "__main__":
