@@ -17,6 +17,7 @@ from kojid.tasks.base import BaseBuildTask
 from kojid.tasks.checkouts import LOG, allowed_source, check_out
 from kojid.tasks.chroots import buildroot
 from kojid.tasks.mavensources import PATCH_LOG
+from kojid.tasks.parts import OptionalParts, Part, program
 from kojid.tasks.srpm import give_to_mock
 
 # Inside the chroot.
@@ -29,11 +30,18 @@ _USUAL_MEMORY = "-Xmx2048m"
 Row = Dict[str, Any]
 
 
-class BuildMavenTask(BaseBuildTask):
+class BuildMavenTask(OptionalParts, BaseBuildTask):
     """Build with Maven."""
 
     Methods: ClassVar[List[str]] = ["buildMaven"]
     _taskWeight = 1.5
+    parts: ClassVar[Tuple[Part, ...]] = (program(mavensources.PATCH, "patch"),)
+
+    def require_parts(self) -> None:
+        """Raise RefuseTask when there are patches and this host has no program to apply them with."""
+        opts = self.params[2] if len(self.params) > 2 else None
+        if isinstance(opts, dict) and opts.get("patches"):
+            super().require_parts()
 
     def handler(self, url: str, build_tag: Row, opts: Optional[Row] = None) -> Row:
         """Check out, apply patches, run mvn, and upload what it has deployed.

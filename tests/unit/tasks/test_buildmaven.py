@@ -9,10 +9,12 @@ from typing import Any, ClassVar, Dict, List, Type
 
 import koji
 import pytest
+from koji.tasks import RefuseTask
 
 from kojid.sources.scm import SCM
 from kojid.tasks import buildmaven, mavensources
 from kojid.tasks.buildmaven import BuildMavenTask
+from kojid.tasks.parts import Part
 from tests.support.faketask import HOST, REPO, TAG, FakeBuildRoot, ScriptedSession, make_handler
 
 URL, PATCHES = "git://host/java/parser#main", "git://host/java/patches#main"
@@ -131,6 +133,16 @@ def test_patches_are_fetched_kept_and_applied(
     assert result["logs"][-2:] == ["checkout.log", "patches.log"]
     assert uploaded == {"parser-1.0-scm-sources.zip": ["parser/pom.xml"], "parser-1.0-patches.zip": ["parser/1.patch"]}
     assert result["files"][""] == list(uploaded)
+
+
+def test_a_host_without_patch_leaves_patches_to_another(options: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Part, "is_here", lambda _part: False)
+    run(options)
+    with pytest.raises(RefuseTask, match="buildMaven needs /usr/bin/patch, not installed here; install patch"):
+        run(options, patches=PATCHES)
+    handler = BuildMavenTask(331, "buildMaven", [URL, TAG, {"patches": PATCHES}], ScriptedSession(), options)
+    with pytest.raises(RefuseTask):
+        handler.checkHost(HOST)
 
 
 def test_a_chroot_without_mvn_is_the_tags_fault(options: Any, made: Type[Broot]) -> None:
