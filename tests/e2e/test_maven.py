@@ -48,7 +48,7 @@ def store(shop: Sandbox) -> Iterator[GitShop]:
 @pytest.fixture(scope="module")
 def worker(shop: Sandbox) -> Daemon:
     """The builder."""
-    return shop.daemon(BUILDER, allowed_scms=ALLOWED).start()
+    return shop.daemon(BUILDER, allowed_scms=ALLOWED, buildroot_basic_cleanup_delay=86400).start()
 
 
 @pytest.fixture(scope="module")
