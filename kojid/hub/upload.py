@@ -134,20 +134,35 @@ class Uploader:
         Raises:
             OSError: the hub can't be reached.
         """
+        return self._by_one_request(
+            # At the "end of the file" with the whole of it: the hub replaces what it has, and checks what it then has.
+            [self._in_one_call(subdir, name, content, END_OF_FILE) for subdir, name, content in files]
+        )
+
+    def blocks(self, pieces: Sequence[Tuple[str, bytes, int]]) -> List[int]:
+        """Upload small pieces of several growing files by one request. Repeating them is safe.
+
+        Args:
+            pieces: name, content and offset of each. One at offset 0 begins the file anew, if its name ends in ".log".
+
+        Returns, raises as `together`.
+        """
+        return self._by_one_request([self._in_one_call("", name, data, offset) for name, data, offset in pieces])
+
+    def _by_one_request(self, arguments: Sequence[Tuple[Any, ...]]) -> List[int]:
+        size = sum(one[2] for one in arguments)
         try:
-            size = sum(len(content) for _, _, content in files)
             with meter.block(size), self.session.multicall(strict=False) as calls:
-                pending = [calls.uploadFile(*self._in_one_call(*one), **self._volume) for one in files]
+                pending = [calls.uploadFile(*one, **self._volume) for one in arguments]
         except (koji.GenericError, koji.Fault) as error:
-            logger.info("The hub does not take %d small files by one request: %s", len(files), error)
-            return list(range(len(files)))
+            logger.info("The hub does not take %d small files by one request: %s", len(arguments), error)
+            return list(range(len(arguments)))
         return [index for index, call in enumerate(pending) if not _is_true(call)]
 
-    def _in_one_call(self, subdir: str, name: str, content: bytes) -> Tuple[Any, ...]:
-        # At the "end of the file" with the whole of it: the hub replaces what it has, and checks what it then has.
+    def _in_one_call(self, subdir: str, name: str, content: bytes, offset: int) -> Tuple[Any, ...]:
         digest = hashlib.sha256(content).hexdigest()
         encoded = base64.b64encode(content).decode("ascii")
-        return (self._below(subdir), name, len(content), ("sha256", digest), END_OF_FILE, encoded)
+        return (self._below(subdir), name, len(content), ("sha256", digest), offset, encoded)
 
     def path(self, name: str, subdir: str = "") -> str:
         """Where below the hub's work directory a file goes. Raises koji.GenericError for what a hub would refuse."""
