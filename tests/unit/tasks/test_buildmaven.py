@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Type
+from typing import Any, ClassVar, Dict, Iterable, List, Type
 
 import koji
 import pytest
@@ -121,12 +121,12 @@ def test_patches_are_fetched_kept_and_applied(
     monkeypatch.setattr(mavensources, "apply_patches", lambda _handler, *where: applied.append(where))
     uploaded: Dict[str, List[str]] = {}
 
-    def keep(_self: Any, filename: str, relPath: Any = None, remoteName: Any = None) -> str:
-        if filename.endswith(".zip"):
-            uploaded[str(remoteName)] = zipfile.ZipFile(filename).namelist()
-        return ""
+    def keep(_self: Any, filenames: Iterable[str], relPath: Any = None) -> None:
+        for path in map(Path, filenames):
+            if path.suffix == ".zip":
+                uploaded[path.name] = zipfile.ZipFile(path).namelist()
 
-    monkeypatch.setattr(BuildMavenTask, "uploadFile", keep)
+    monkeypatch.setattr(BuildMavenTask, "upload_files", keep)
     result = run(options, patches=PATCHES)
     root = made.made[0].rootdir()
     assert applied == [(f"{root}/maven/patches/parser", f"{root}/maven/build/parser", PATCHES)]
