@@ -140,6 +140,11 @@ def test_patched_sources_become_archives_and_packages_in_the_tag(mvn: Sandbox, s
     assert command is not None, mvn.log(task["id"], "root.log")[-3000:]
     for word in ("--batch-mode", "-Pnobody", "-Dwho=tester", "-Dflag", "validate"):
         assert word in command.group()
+    assert re.search(
+        rf"{build['nvr']} +{content.DEST_TAG} +org.example +parser",
+        mvn.koji("list-tagged", "--type=maven", content.DEST_TAG).stdout,
+    )
+    assert "Maven support?: yes" in mvn.koji("taginfo", content.BUILD_TAG).stdout
     info = mvn.koji("buildinfo", build["nvr"]).stdout
     assert "Maven groupId: org.example" in info and "parser-1.0.jar" in info
 
