@@ -91,8 +91,10 @@ def apply_patches(handler: Any, patchdir: str, sourcedir: str, url: str) -> None
         for name in names:
             words = ["--verbose", "--no-backup-if-mismatch", "-d", sourcedir, "-p1", "-i", f"{patchdir}/{name}"]
             place.run("patch", [PATCH, *words])
-    finally:
+    except Exception:  # a task that is being stopped does not wait for the hub
         feed.finish()
+        raise
+    feed.finish()
 
 
 def pom_file(options: Sequence[str]) -> str:

@@ -171,6 +171,23 @@ def test_what_does_not_compile_fails_on_the_host_that_can_try(mvn: Sandbox, work
     assert {koji.BR_STATES[root["state"]] for root in mvn.admin.listBuildroots(taskID=child)} == {"EXPIRED"}
 
 
+def test_a_tag_whose_chroots_have_no_maven_is_named(mvn: Sandbox, store: GitShop) -> None:
+    admin = mvn.admin
+    content.add_tag(admin, "bare", arches=content.machine_arch(), extra={"mock.use_bootstrap": False})
+    content.inherit(admin, "bare", [content.BOOTSTRAP])
+    content.set_groups(admin, "bare", {maven.GROUP: distro.make(mvn.layout.distro).groups["srpm-build"]})
+    admin.createBuildTarget("bare", "bare", content.DEST_TAG)
+    url = store.put("homeless", project("homeless", "public class Homeless {}"))
+    none = admin.mavenBuild(url, "bare", {"scratch": True})
+    assert "no repo for tag bare" in str(mvn.failed(none))
+    mvn.closed(admin.newRepo("bare"), 300)
+
+    fault = mvn.failed(admin.mavenBuild(url, "bare", {"scratch": True}), 600)
+
+    assert isinstance(fault, koji.BuildError)
+    assert "/usr/bin/mvn was not found in the buildroot: the group maven-build of the tag bare" in str(fault)
+
+
 def test_snapshots_are_for_scratch_builds(mvn: Sandbox, store: GitShop) -> None:
     url = store.put("early", project("early", "public class Early {}", "2.0-SNAPSHOT"))
     refused = mvn.admin.mavenBuild(url, content.TARGET, {})
