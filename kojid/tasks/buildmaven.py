@@ -108,8 +108,8 @@ class BuildMavenTask(BaseBuildTask):
         logs: List[str] = []
         files: Dict[str, List[str]] = {}
         for below, names in mavensources.collect(outputdir).items():
+            self.upload_files([os.path.join(outputdir, below, name) for name in names], below)
             for name in names:
-                self.uploadFile(os.path.join(outputdir, below, name), below)
                 if name.endswith(".log"):
                     logs.append(os.path.join(below, name))
                 else:

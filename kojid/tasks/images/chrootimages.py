@@ -315,8 +315,7 @@ class ImageTask(OptionalParts):
             raise self.fault("Could not find image build results!")
         if found.doubles:
             raise self.fault(f"several files have the same name: {', '.join(found.doubles)}")
-        for path in found.files:
-            self.uploadFile(f"{broot.rootdir()}{directory}/{path}")
+        self.upload_files([f"{broot.rootdir()}{directory}/{path}" for path in found.files])
         return [os.path.basename(path) for path in found.files]
 
     def cached_packages(self, broot: Any, cachedir: str) -> List[Row]:
