@@ -52,6 +52,8 @@ _OPTIONS: Dict[str, Any] = {
     "buildroot_basic_cleanup_delay": 120,
     "buildroot_final_cleanup_delay": 86400,
     "stock_imports": 0,
+    "topdir": "",  # for the handlers that need the volume
+    "handlers": "",  # a module with handlers of methods that the library does not have
 }
 
 
@@ -146,6 +148,8 @@ def main() -> None:
     session.exclusiveSession(force=True)
     manager = Manager(made, session)
     manager.findHandlers(vars(koji.tasks))
+    if made.handlers:
+        manager.findHandlers(vars(importlib.import_module(made.handlers)))
     serve(manager, Stop(), made.sleeptime)
     manager.shutdown()
     session.logout()
