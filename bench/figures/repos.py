@@ -12,7 +12,7 @@ _ARCHES = ("x86_64", "aarch64", "ppc64le")
 _PACKAGES, _QUICK_PACKAGES = 20_000, 2_000
 _PATIENCE = 900.0
 _HOW = (
-    "from the start to the end of a task newRepo with its three subtasks createrepo, by the hub's records, less the time "
+    "from the start to the end of a task newRepo with its subtasks createrepo, by the hub's records, less the time "
     "that the hub takes to lay the repository out; packages of 25 files and 6 entries of a changelog"
 )
 _PEER = (
