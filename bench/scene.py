@@ -24,7 +24,7 @@ from kojid.sandbox.hub.settings import HostSetting
 from kojid.sandbox.requirements import environment
 from tests.support.fleet import Builder, Fleet, running_fleet
 from tests.support.sandbox import wait_for
-from tests.support.sandboxhub import LoggedCall, SandboxHub, calls_in
+from tests.support.sandboxhub import LoggedCall, calls_in
 
 #: Seconds that anything may take before a measurement gives up.
 PATIENCE = 180.0
@@ -32,10 +32,14 @@ REPORT = "host.updateHost"
 
 
 class Tape:
-    """The calls of a hub, from its log."""
+    """The calls of a hub, from its log.
 
-    def __init__(self, hub: SandboxHub) -> None:
-        self._path = hub.settings.hub_dir / "hub.log"
+    Args:
+        hub_dir: where the hub keeps it.
+    """
+
+    def __init__(self, hub_dir: Path) -> None:
+        self._path = hub_dir / "hub.log"
 
     def mark(self) -> int:
         """Now, as a place on the tape."""
@@ -156,7 +160,7 @@ class Scene:
         self.fleet = fleet
         self.hub = fleet.hub
         self.admin = fleet.admin
-        self.tape = Tape(fleet.hub)
+        self.tape = Tape(fleet.hub.settings.hub_dir)
         self.peers: List[Peer] = []
 
     def ours(self, host: str, **options: Any) -> Builder:

@@ -63,12 +63,12 @@ def _measure(bench: Bench, place: Scene, suffix: str) -> Dict[str, Result]:
     peer = place.peer("peer", sleeptime=sleeptime).start()
     for builder in (ours, peer):
         place.heartbeats(builder, 2)  # what is said only at the start is over
-    return bench.pairs(lambda: _share(place, ours, suffix), lambda: _share(place, peer, suffix))
+    beats = bench.size(5, small=3)
+    return bench.pairs(lambda: _share(place, ours, suffix, beats), lambda: _share(place, peer, suffix, beats))
 
 
-def _share(place: Scene, builder: Either, suffix: str) -> Dict[str, float]:
+def _share(place: Scene, builder: Either, suffix: str, beats: int) -> Dict[str, float]:
     """One sample of the three figures."""
-    beats = 5
     calls = place.heartbeats(builder, beats)
     return {
         f"heartbeat-requests{suffix}": len(calls) / beats,

@@ -42,7 +42,7 @@ def _memory(name: str, what: str, how: str, target: float = 0.0, peer: str = _ST
     _memory("task-private", "private memory of a task's process", _TASK_MEMORY),
     _memory("task-pss", "proportional share of memory of a task's process", _TASK_MEMORY),
     _memory("parent-rss-bare", "resident memory of the daemon, beside the bare library", _MEMORY, peer=LIBRARY),
-    Figure("start-bare", "s", "as start, beside the bare library", how="as start"),
+    Figure("start-bare", "s", "as start, beside the bare library", how="as start", grows="as start"),
 )
 def footprint(bench: Bench) -> Results:
     """Start, look, stop, time and again."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Dict
 
 from bench.harness import Bench, Figure, Results, measures, ratio
-from bench.scene import Either, Scene, methods, reports, scene
+from bench.scene import REPORT, Either, Scene, methods, reports, scene
 
 _SLEEPTIME, _JOBS = 15, 10
 _PATIENCE = 600.0
+_OF_HEARTBEATS = (REPORT, "listBuildroots", "host.getHostTasks", "host.getHost", "host.getTasks")
 _HOW = (
     f"tasks `sleep` of no time that are assigned before the daemon starts; sleeptime {_SLEEPTIME}, maxjobs {_JOBS}; "
     "from the hub's records"
@@ -29,6 +30,13 @@ _HOW = (
         "calls",
         "hub calls per trivial task, heartbeats meanwhile included, those in one request each counted",
         ratio(0.6),
+        how=_HOW,
+        grows="does not grow with tasks",
+    ),
+    Figure(
+        "task-own-calls",
+        "calls",
+        "hub calls per trivial task without those that heartbeats are made of",
         how=_HOW,
         grows="does not grow with tasks",
     ),
@@ -89,5 +97,6 @@ def _life(place: Scene, builder: Either, count: int) -> Dict[str, float]:
     return {
         "tasks-40": ended - begun,
         "task-calls": len(methods(during)) / count,
+        "task-own-calls": sum(1 for name in methods(during) if name not in _OF_HEARTBEATS) / count,
         "task-requests": len(during) / count,
     }

@@ -12,7 +12,7 @@ import glob
 import io
 import logging
 import os
-from typing import IO, Any, BinaryIO, Dict, List, Optional, Sequence, Set
+from typing import IO, Any, BinaryIO, ContextManager, Dict, List, Optional, Sequence, Set, Tuple
 
 import koji
 
@@ -311,13 +311,20 @@ class BuildRoot(maven.MavenCalls):
         stamps = self.workdir if self.options.log_timestamps else None
         if self.options.log_timestamps and stamps is None:
             self.logger.error("log_timestamps needs a working directory; there will be none for %s", self.name)
-        return LogStreamer(self._send_block, self.logs, stamps)
+        return LogStreamer(self._send_block, self.logs, stamps, self._send_blocks)
 
     def _send_block(self, name: str, data: bytes, offset: int) -> None:
+        with self._impatience():
+            self._uploader.block(name, data, offset)
+
+    def _send_blocks(self, blocks: Sequence[Tuple[str, bytes, int]]) -> List[int]:
+        with self._impatience():
+            return self._uploader.blocks(blocks)
+
+    def _impatience(self) -> ContextManager[None]:
         # The streamer does the repeating: a call that repeats itself would hold up the wait for mock.
         once = isinstance(self.session, HubSession)
-        with self.session.overriding(patient=False) if once else contextlib.nullcontext():
-            self._uploader.block(name, data, offset)
+        return self.session.overriding(patient=False) if once else contextlib.nullcontext()
 
     def _watches(self) -> List[Watch]:
         watches = [Watch(self.resultdir(), "", "*.log"), Watch(self.rootdir(), "var/log", "dnf*.log")]

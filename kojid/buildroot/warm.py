@@ -12,6 +12,7 @@ Whatever goes wrong here is logged, and mock makes the root as ever.
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import time
@@ -27,6 +28,7 @@ from kojid.errors import KojidError, explain
 from kojid.metrics import tally
 from kojid.system import processes
 from kojid.system.storage import free_space_mb
+from kojid.system.treecopy import copy_tree
 
 logger = logging.getLogger("koji.build.buildroot")
 
@@ -88,7 +90,8 @@ class WarmRoot:
             return None
         try:
             recorded = self._store.packages(self._name)
-            warmtrees.lay_out(self._base, warm.path, warm.about.owners, self._limit, lock)
+            if not self._moved(warm.about.owners):
+                warmtrees.lay_out(self._base, warm.about.owners, functools.partial(self._copy, warm.path, lock))
             warmtrees.check_packages(self._base / "root", recorded)
         except _TROUBLE as error:
             logger.warning(
@@ -97,6 +100,22 @@ class WarmRoot:
             warmtrees.clear(self._base)
             return None
         return recorded
+
+    def _copy(self, source: Path, lock: int, name: str, target: Path) -> None:
+        copy_tree(source / name, target, timeout=self._limit, lock=lock)
+
+    def _moved(self, owners: warmtrees.Owners) -> bool:
+        """Whether a copy that was made beforehand could be moved to the buildroot's place."""
+        with self._store.spare(self._name) as spare:
+            if spare is None:
+                return False
+            try:
+                warmtrees.lay_out(self._base, owners, lambda name, target: os.rename(spare / name, target))
+            except OSError as error:  # the store is on another file system than mockdir
+                logger.debug("The spare copy of %s can't be moved: %s", self._name, error)
+                warmtrees.clear(self._base)
+                return False
+        return True
 
     @property
     def _limit(self) -> float:

@@ -1,9 +1,10 @@
 """Where warm roots are kept: one directory each, which appears whole or not at all and is locked while it is used.
 
-NAME/root, NAME/bootstrap (if mock has made one), NAME/about.json and NAME/packages.json are a warm root. NAME.making is
-one that is being made, NAME.gone-N one that is being removed; what a killed process has left of either is removed by
-the next one. Locks are on the directories themselves and go with the processes that hold them: whoever makes or removes
-has it alone, whoever copies shares it. Nobody ever waits for a lock, so there is nothing to be locked up in.
+NAME/root, NAME/bootstrap (if mock has made one), NAME/about.json and NAME/packages.json are a warm root. NAME.spare is
+a copy of its trees that has been made beforehand. NAME.making is something that is being made, NAME.gone-N something
+that is being removed; what a killed process has left of either is removed by the next one. Locks are on the directories
+themselves and go with the processes that hold them: whoever makes or removes has it alone, whoever copies shares it.
+Nobody ever waits for a lock, so there is nothing to be locked up in.
 
 Only root can enter the store, builds are in chroots elsewhere, and nothing is ever written to a warm root once it has
 its name. One that was made before the machine was last started is not used: its files were never forced to the disk.
@@ -19,7 +20,7 @@ import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from kojid.errors import HostFault
 from kojid.system import processes
@@ -28,7 +29,8 @@ from kojid.system.files import remove_tree, write_atomic
 DIRECTORY = ".warm"  # below mockdir; no name of a buildroot begins with a dot
 FORMAT = 1
 _ABOUT, _PACKAGES = "about.json", "packages.json"
-_MAKING, _GONE = ".making", ".gone-"
+_MAKING, _GONE, _SPARE = ".making", ".gone-", ".spare"
+_MARKS = (_MAKING, _GONE, _SPARE)
 _DIRECTORY_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 Package = Dict[str, Any]
@@ -73,11 +75,18 @@ class Warm:
         path: its directory.
         about: what it is; None when that can't be read, so that it is of no use.
         used: when it was used last, seconds since the epoch.
+        spare: a copy that has been made beforehand; None when there is none.
     """
 
     path: Path
     about: Optional[About]
     used: float
+    spare: Optional[Path] = None
+
+    @property
+    def bytes(self) -> int:
+        """How much it takes with its spare copy; 0 when that is not known."""
+        return 0 if self.about is None else self.about.bytes * (1 if self.spare is None else 2)
 
     @property
     def usable(self) -> bool:
@@ -132,15 +141,17 @@ class Store:
         """The warm roots, the one first that was not used for the longest time; none from a directory in trouble."""
         roots = []
         for name in self._names():
-            if _MAKING not in name and _GONE not in name:
+            if not any(mark in name for mark in _MARKS):
                 with contextlib.suppress(FileNotFoundError):
                     roots.append(_warm(self.directory / name))
         return sorted(roots, key=lambda one: one.used)
 
     def remains(self) -> List[Path]:
-        """What killed processes have left of warm roots that they were making or removing."""
-        candidates = [self.directory / name for name in self._names() if _MAKING in name or _GONE in name]
-        return [path for path in candidates if not _is_locked(path)]
+        """What killed processes have left of what they were making or removing, and spares whose root is gone."""
+        names = self._names()
+        left = [name for name in names if _MAKING in name or _GONE in name]
+        left += [name for name in names if name.endswith(_SPARE) and name[: -len(_SPARE)] not in names]
+        return [self.directory / name for name in left if not _is_locked(self.directory / name)]
 
     def _names(self) -> List[str]:
         if self.trouble():
@@ -162,6 +173,34 @@ class Store:
         """It has been used."""
         with contextlib.suppress(OSError):
             os.utime(self.directory / name)
+
+    def make_spare(self, name: str, copy: Callable[[Path, Path, int], None]) -> None:
+        """Make a copy of a warm root beforehand, unless there is one.
+
+        Args:
+            name: of the warm root.
+            copy: copies the trees of one directory into another one, given a lock to hold.
+        """
+        with self.using(name) as found, self.making(f"{name}{_SPARE}") as place:
+            if found is None or place is None or not found[0].usable:
+                return
+            copy(found[0].path, place[0], place[1])
+            os.rename(place[0], self.directory / f"{name}{_SPARE}")
+
+    @contextlib.contextmanager
+    def spare(self, name: str) -> Iterator[Optional[Path]]:
+        """The directory of a spare copy, whose trees may be moved away; what is left at the block's end is removed."""
+        path = self.directory / f"{name}{_SPARE}"
+        with _locked(path, fcntl.LOCK_EX) as lock:
+            if lock is None:
+                yield None
+                return
+            doomed = _doomed(path)
+            path.rename(doomed)
+            try:
+                yield doomed
+            finally:
+                remove_tree(doomed)
 
     @contextlib.contextmanager
     def making(self, name: str) -> Iterator[Optional[Tuple[Path, int]]]:
@@ -229,20 +268,29 @@ class Store:
             doomed = path
             if _GONE not in path.name:
                 # It loses its name at once: a removal that is broken off leaves nothing that looks whole.
-                doomed = path.with_name(f"{path.name}{_GONE}{os.getpid()}")
+                doomed = _doomed(path)
                 path.rename(doomed)
             remove_tree(doomed)
+        if not any(mark in path.name for mark in _MARKS):
+            with self.spare(path.name):
+                pass
+
+
+def _doomed(path: Path) -> Path:
+    return path.with_name(f"{path.name}{_GONE}{os.getpid()}")
 
 
 def _warm(path: Path) -> Warm:
     used = path.stat().st_mtime
+    beside = path.with_name(f"{path.name}{_SPARE}")
+    spare = beside if beside.is_dir() else None
     try:
         fields = json.loads((path / _ABOUT).read_text(encoding="utf-8"))
         fields["owners"] = {which: (int(one[0]), int(one[1]), int(one[2])) for which, one in fields["owners"].items()}
         about = About(**fields)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, IndexError):
-        return Warm(path, None, used)
-    return Warm(path, about if about.name == path.name else None, used)
+        return Warm(path, None, used, spare)
+    return Warm(path, about if about.name == path.name else None, used, spare)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import os
 import stat
 import uuid
 from pathlib import Path
-from typing import Dict, Iterator, List, Tuple
+from typing import Callable, Dict, Iterator, List, Tuple
 
 import koji
 
@@ -55,15 +55,31 @@ def set_aside(base: Path, place: Path, timeout: float, lock: int) -> Owners:
     return owners
 
 
-def lay_out(base: Path, source: Path, owners: Owners, timeout: float, lock: int) -> None:
-    """Make a buildroot's trees of what was set aside; arguments and errors as for `set_aside`."""
+def copy_trees(source: Path, place: Path, timeout: float, lock: int) -> None:
+    """Copy what was set aside, to another place that is laid out alike; arguments and errors as for `set_aside`."""
+    for name in (ROOT, BOOTSTRAP):
+        if (source / name).is_dir():
+            copy_tree(source / name, place / name, timeout=timeout, lock=lock)
+
+
+def lay_out(base: Path, owners: Owners, bring: Callable[[str, Path], None]) -> None:
+    """Make a buildroot's directories as mock does, and bring its trees there.
+
+    Args:
+        base: the buildroot's directory.
+        owners: of the directories.
+        bring: makes a tree, ROOT or BOOTSTRAP, what the path stands for; nothing is there.
+
+    Raises:
+        HostFault, OSError, koji.GenericError: it can't be done.
+    """
     directories = {"base": base, "result": base / "result", "bootstrap": bootstrap(base)}
     for which in owners:
         directories[which].mkdir(exist_ok=True)
         directories[which].chmod(0o700)
     if "bootstrap" in owners:
-        copy_tree(source / BOOTSTRAP, bootstrap(base) / "root", timeout=timeout, lock=lock)
-    copy_tree(source / ROOT, base / "root", timeout=timeout, lock=lock)
+        bring(BOOTSTRAP, bootstrap(base) / "root")
+    bring(ROOT, base / "root")
     for which, (uid, gid, mode) in owners.items():
         os.chown(directories[which], uid, gid)
         directories[which].chmod(mode)

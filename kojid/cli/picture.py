@@ -152,10 +152,10 @@ def _warm(options: Options, said: Mapping[str, Any]) -> Optional[Dict[str, Any]]
         return None
     return {
         "count": len(found),
-        "bytes": sum(warm.about.bytes for warm in found if warm.about is not None),
+        "bytes": sum(warm.bytes for warm in found),
         "used": max((round(warm.used, 3) for warm in found), default=None),
         "roots": [
-            {"name": warm.path.name, "what": warm.about.what, "bytes": warm.about.bytes, "used": round(warm.used, 3)}
+            {"name": warm.path.name, "what": warm.about.what, "bytes": warm.bytes, "used": round(warm.used, 3)}
             for warm in found
             if warm.about is not None
         ],

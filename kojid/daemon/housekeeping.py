@@ -102,7 +102,7 @@ class Housekeeping:
         if run is not None:
             run.offered(chores, self._cleaner.current)
         if run is None or not run.dry:
-            self._cleaner.offer([*chores, *self._make_room(stray)])
+            self._cleaner.offer([*chores, *(self._make_room(stray) or self._warm.spares())])
 
     def _notice_recovery(self) -> None:
         """What failed for the file system's sake need not wait for its next try once that is mended."""

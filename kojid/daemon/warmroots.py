@@ -1,7 +1,8 @@
 """Warm roots that are no longer worth their room: of repos that are over, not used for long, or too many.
 
-The hub is asked about their repos every few minutes, all in one request; what it says of a repo that has expired does
-not change any more. Without `warm_buildroots` all of them go.
+Beside that, copies of those that are in use, made beforehand where copying takes time. The hub is asked about their
+repos every few minutes, all in one request; what it says of a repo that has expired does not change any more. Without
+`warm_buildroots` all of them go.
 """
 
 from __future__ import annotations
@@ -13,13 +14,17 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Set
 
 import koji
 
+from kojid.buildroot import warmtrees
 from kojid.buildroot.warmstore import Store, Warm, directory_of
 from kojid.config.options import Options
 from kojid.daemon.cleaner import Chore
+from kojid.system.storage import free_space_mb
+from kojid.system.treecopy import shares_blocks
 
 _log = logging.getLogger("koji.TaskManager")
 _INTERVAL = 30.0
 _ASK_INTERVAL = 300.0
+_LATELY = 3600.0  # seconds since its last use for which a spare copy is kept ready
 _MIB = 1024 * 1024
 
 
@@ -39,6 +44,7 @@ class WarmRoots:
         self._ask_next = float("-inf")
         self._over: Dict[int, str] = {}
         self._found: List[Chore] = []
+        self._spared: Dict[str, float] = {}
 
     def chores(self, *, early: Optional[bool] = None) -> List[Chore]:
         """What is due.
@@ -56,6 +62,34 @@ class WarmRoots:
     def oldest(self) -> List[Chore]:
         """All of them, for when space is short, the one first that was not used for the longest time."""
         return [self._removal(warm, "space is short") for warm in self._store.found()]
+
+    def spares(self) -> List[Chore]:
+        """Copies to be made beforehand, of roots that are in use: a buildroot then gets one by a rename.
+
+        Where the file system shares blocks a copy takes no time, and none is made beforehand.
+        """
+        if not self._options.warm_buildroots:
+            return []
+        roots = self._store.found()
+        room = self._options.warm_buildroots_max_mb or float("inf")
+        room -= sum(warm.bytes / _MIB for warm in roots)
+        wanted = [warm for warm in reversed(roots) if self._wants_spare(warm) and warm.bytes / _MIB <= room]
+        return [self._spare(warm) for warm in wanted[:1]]
+
+    def _wants_spare(self, warm: Warm) -> bool:
+        if warm.about is None or not warm.usable or warm.spare is not None or warm.about.repo_id in self._over:
+            return False
+        copied_lately = warm.about.made + 1.0 < warm.used and time.time() - warm.used < _LATELY
+        return copied_lately and self._spared.get(warm.path.name) != warm.used
+
+    def _spare(self, warm: Warm) -> Chore:
+        name, used, options = warm.path.name, warm.used, self._options
+
+        def done() -> None:
+            self._spared = {**self._spared, name: used}
+
+        # After everything that is garbage: its age is none.
+        return Chore(f"a spare copy of warm root {name}", -1.0, lambda: _make_spare(name, options), done)
 
     def _look(self, *, everything: bool) -> List[Chore]:
         roots = self._store.found()
@@ -110,12 +144,12 @@ def reasons(roots: Sequence[Warm], options: Options, over: Mapping[int, str], *,
     due = {path: why for path, why in due.items() if why}
     most = options.warm_buildroots_max_mb
     left = [warm for warm in roots if warm.path not in due]
-    total = sum(_megabytes(warm) for warm in left)
+    total = sum(warm.bytes / _MIB for warm in left)
     for warm in left:
         if not 0 < most < total:
             break
         due[warm.path] = f"together they take more than {most} MB"
-        total -= _megabytes(warm)
+        total -= warm.bytes / _MIB
     return due
 
 
@@ -132,5 +166,13 @@ def _reason(warm: Warm, options: Options, over: Mapping[int, str], *, everything
     return "it can be made again" if everything else ""
 
 
-def _megabytes(warm: Warm) -> float:
-    return warm.about.bytes / _MIB if warm.about is not None else 0.0
+def _make_spare(name: str, options: Options) -> None:
+    """In the helper process: copy a warm root for the next buildroot, if that takes time and there is room."""
+    store = Store(directory_of(options))
+    warm = next((one for one in store.found() if one.path.name == name), None)
+    if warm is None or shares_blocks(store.directory, Path(options.mockdir)):
+        return
+    if free_space_mb(store.directory) - warm.bytes // _MIB < options.minspace * 5 // 4:
+        return
+    limit = float(options.command_timeout)
+    store.make_spare(name, lambda source, place, lock: warmtrees.copy_trees(source, place, limit, lock))

@@ -21,7 +21,7 @@ import koji.tasks
 import koji.util
 
 from kojid.errors import HostFault, KojidError
-from kojid.hub import capabilities
+from kojid.hub import capabilities, mounted
 from kojid.hub.transfers import Item
 from kojid.hub.upload import Uploader
 from kojid.hub.volume import check_relative, download, volume_url
@@ -129,6 +129,8 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
     def localPath(self, relpath: str) -> str:
         """A local path to a file of the volume: a copy fetched once, or where no topurl is set the mounted file.
 
+        The copy is made from the volume at `topdir`, if that is there and really has what the server has.
+
         Args:
             relpath: the path below the volume's top.
 
@@ -141,9 +143,11 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
         target = Path(self.workdir, "local", relpath)
         # Only whole files ever get this name.
         if not target.exists():
-            self.logger.debug("Downloading %s", relpath)
             target.parent.mkdir(parents=True, exist_ok=True)
-            download(volume_url(self.options.topurl, relpath), target, seconds=float(self.options.command_timeout))
+            url, seconds = volume_url(self.options.topurl, relpath), float(self.options.command_timeout)
+            if not mounted.copy(self.options, relpath, url, target, seconds=seconds):
+                self.logger.debug("Downloading %s", relpath)
+                download(url, target, seconds=seconds)
         return str(target)
 
     @phases.during("upload")

@@ -14,6 +14,9 @@ from kojid.tasks.createdistrepo import createDistRepoTask
 from kojid.tasks.createrepo import CreaterepoTask
 from kojid.tasks.dependant import DependantTask
 from kojid.tasks.distrepo import NewDistRepoTask
+from kojid.tasks.images.appliance import ApplianceTask, BuildApplianceTask
+from kojid.tasks.images.livecd import BuildLiveCDTask, LiveCDTask
+from kojid.tasks.images.livemedia import BuildLiveMediaTask, LiveMediaTask
 from kojid.tasks.library import (
     DefaultTask,
     FakeTask,
@@ -36,7 +39,11 @@ from kojid.tasks.waitrepo import WaitrepoTask
 from kojid.tasks.wrapperrpm import WrapperRPMTask
 
 _BUILT_IN: List[Type[BaseTaskHandler]] = [
+    ApplianceTask,
+    BuildApplianceTask,
     BuildArchTask,
+    BuildLiveCDTask,
+    BuildLiveMediaTask,
     BuildMavenTask,
     BuildNotificationTask,
     BuildSRPMFromSCMTask,
@@ -49,6 +56,8 @@ _BUILT_IN: List[Type[BaseTaskHandler]] = [
     DependantTask,
     FakeTask,
     ForkTask,
+    LiveCDTask,
+    LiveMediaTask,
     MavenTask,
     NewDistRepoTask,
     NewRepoTask,

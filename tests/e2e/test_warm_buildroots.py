@@ -13,6 +13,7 @@ import pytest
 
 from kojid.sandbox import content
 from kojid.sandbox.distro.sources import samples
+from kojid.system.treecopy import shares_blocks
 from tests.support import operator
 from tests.support.sandbox import Daemon, Sandbox, wait_for
 
@@ -159,11 +160,25 @@ def test_the_warm_root_is_as_it_was(second: Built, kept: Path, pristine: Dict[st
     assert stat.S_IMODE(kept.parent.stat().st_mode) == 0o700
 
 
+def test_a_copy_is_made_beforehand_for_the_next_one(
+    box: Sandbox, host: Daemon, repository: int, srpms: Path, second: Built, kept: Path
+) -> None:
+    if shares_blocks(kept.parent, second.directory.parent):
+        pytest.skip("copies take no time on this file system")
+    spare = kept.with_name(f"{kept.name}.spare")
+    wait_for(spare.is_dir, 180, f"a spare copy of {kept.name}")
+    inode = (spare / "root").stat().st_ino
+    moved = Built(box, host, repository, samples.c_program(srpms, "warm-moved"))
+    assert moved.root.stat().st_ino == inode
+    assert len(moved.calls) == 1
+    assert moved.packages() == second.packages()
+
+
 def test_a_damaged_warm_root_is_thrown_away_and_mock_makes_the_root(
     box: Sandbox, host: Daemon, repository: int, srpms: Path, second: Built, kept: Path
 ) -> None:
-    for name in ("rpmdb.sqlite", "Packages", "Packages.db"):
-        (kept / "root/var/lib/rpm" / name).unlink(missing_ok=True)
+    packages = json.loads((kept / "packages.json").read_text())
+    (kept / "packages.json").write_text(json.dumps(packages[1:]))
     third = Built(box, host, repository, samples.c_program(srpms, "warm-three"))
     assert [call.split(" --", 1)[1].split()[0] for call in third.calls] == ["init", "no-clean"]
     assert host.lines(rf"Warm root {kept.name} can't be used, mock makes {third.name}: ")

@@ -80,8 +80,10 @@ class FakeSession:
             return self.callMethod(name, *args, **kwargs)
         path, filename, size, _digest, offset, data = args
         content = base64.b64decode(data)
-        assert (offset, size) == (-1, len(content)), "only whole files are sent so"
-        self.files[f"{path}/{filename}"] = bytearray(content)
+        assert size == len(content)
+        if offset == -1:  # a whole file
+            self.files[f"{path}/{filename}"] = bytearray()
+        self._raw_upload(content, max(offset, 0), path, filename, overwrite=True)
         return True
 
     def _raw_upload(self, data: bytes, offset: int, path: str, name: str, **options: Any) -> dict[str, Any]:

@@ -40,9 +40,12 @@ class ApplianceTask(ImageTask):
     fault = koji.ApplianceError
     group = "appliance-build"
 
+    def check(self, wanted: Wanted) -> None:  # noqa: ARG002 - for all images alike
+        """Refuse a kickstart file without a root."""
+        self._root_device()
+
     def make(self, broot: Any, wanted: Wanted, kickstart: str) -> Row:
         """Have appliance-creator write disks, and upload all that it has left; see `ImageTask.make`."""
-        rootdev = self._root_device()
         top = broot.tmpdir(within=True)
         cache, log = f"{top}/koji-appliance", f"{top}/appliance.log"
         broot.make_tmpdir(_OUTPUT)
@@ -53,7 +56,7 @@ class ApplianceTask(ImageTask):
         if not status.ok:
             self.fail(broot, "appliance", argv, status, log)
         files = self.take_files(broot, f"{top}/{_OUTPUT}")
-        return {"files": files, "rootdev": rootdev, "rpmlist": self.cached_packages(broot, cache)}
+        return {"files": files, "rootdev": self._root_device(), "rpmlist": self.cached_packages(broot, cache)}
 
     def _machine(self) -> List[str]:
         """What is asked of the virtual machine."""

@@ -105,13 +105,20 @@ class ImageTask(OptionalParts):
         """
         self.opts = dict(opts or {})
         wanted = Wanted(name, version, release, arch)
-        self.check(wanted)
+        if not self.opts.get("ksurl"):
+            self._read(None, ksfile, target_info, wanted)  # what is wrong is told before a buildroot is made
         with self.image_buildroot(build_tag, repo_info, arch, self.group) as broot:
-            kickstart = self.put_kickstart(broot, ksfile, target_info, repo_info, arch)
+            if self.opts.get("ksurl"):
+                self._read(broot, ksfile, target_info, wanted)
+            kickstart = self.prepareKickstart(repo_info, target_info, arch, broot, self.opts)
             return self.image_data(broot, ksfile, wanted, **self.make(broot, wanted, kickstart))
 
+    def _read(self, broot: Any, ksfile: str, target_info: Row, wanted: Wanted) -> None:
+        self.readKickstart(self.fetchKickstart(broot, ksfile, target_info["build_tag_name"]), self.opts)
+        self.check(wanted)
+
     def check(self, wanted: Wanted) -> None:
-        """For subclasses: refuse what can't be done before a buildroot is made."""
+        """For subclasses: refuse what can't be done; the kickstart file has been read as `ks`."""
 
     def make(self, broot: Any, wanted: Wanted, kickstart: str) -> Row:
         """For subclasses: run the tool and upload what it made.
@@ -154,27 +161,13 @@ class ImageTask(OptionalParts):
 
     # -- the kickstart file
 
-    def put_kickstart(self, broot: Any, ksfile: str, target_info: Row, repo_info: Row, arch: str) -> str:
-        """Fetch the kickstart file, read it, have it use the right repositories, and put it into the buildroot.
-
-        Both the original and what comes out are uploaded.
+    def fetchKickstart(self, broot: Any, ksfile: str, build_tag: str) -> Source:
+        """Fetch the kickstart file and upload it as it is.
 
         Args:
-            broot: the buildroot.
+            broot: the buildroot, for the checkout of the option ksurl.
             ksfile: below the hub's work directory; with the option ksurl, in that checkout.
-            target_info: the build target.
-            repo_info: the repository.
-            arch: of the image.
-
-        Returns:
-            the path as seen in the buildroot.
-        """
-        source = self.fetchKickstart(broot, ksfile, target_info["build_tag_name"])
-        self.readKickstart(source, self.opts)
-        return self.prepareKickstart(repo_info, target_info, arch, broot, self.opts)
-
-    def fetchKickstart(self, broot: Any, ksfile: str, build_tag: str) -> Source:
-        """Fetch the kickstart file and upload it as it is; arguments as for `put_kickstart`.
+            build_tag: name of the build tag.
 
         Raises:
             koji.BuildError: there is none, or its source is not allowed.
@@ -198,6 +191,13 @@ class ImageTask(OptionalParts):
 
     def prepareKickstart(self, repo_info: Row, target_info: Row, arch: str, broot: Any, opts: Row) -> str:
         """Have the kickstart file use the right repositories, put it into the buildroot and upload it.
+
+        Args:
+            repo_info: the repository of the build tag.
+            target_info: the build target.
+            arch: of the image.
+            broot: the buildroot.
+            opts: the task's options; read here: ksrepo, repo, install_tree_url.
 
         Returns:
             the path as seen in the buildroot.

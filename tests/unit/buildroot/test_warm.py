@@ -249,11 +249,13 @@ def test_a_copy_that_fails_leaves_nothing_in_mocks_way(
         target.mkdir()
         raise HostFault("no space left on device")
 
-    monkeypatch.setattr(warmtrees, "copy_tree", fail)
+    monkeypatch.setattr(warm, "copy_tree", fail)
     site.init(17)  # mock's stand-in fails when there is something in the root's place
     assert site.inits == 2
     assert "can't be used, mock makes demo-build-17-4: no space left on device" in caplog.text
-    assert site.store.found() == [] and site.store.remains() == []
+    (kept,) = site.store.found()
+    assert kept.about is not None and kept.about.buildroot_id == 17
+    assert site.store.remains() == []
 
 
 def test_that_one_can_not_be_set_aside_fails_no_build(
@@ -304,6 +306,71 @@ def test_somebody_elses_directory_is_not_trusted(site: Site, caplog: pytest.LogC
     site.init(17)
     assert site.inits == 2
     assert "is not the daemon's alone" in caplog.text
+
+
+# Copies made beforehand
+
+
+def make_spare(site: Site) -> Path:
+    name = site.root().name
+    site.store.make_spare(name, lambda source, place, lock: warmtrees.copy_trees(source, place, 60, lock))
+    (found,) = site.store.found()
+    assert found.spare is not None
+    return found.spare
+
+
+def test_a_spare_copy_is_moved_to_its_place_and_only_once(site: Site) -> None:
+    site.init(16)
+    inode = (make_spare(site) / "root").stat().st_ino
+    second, third = Path(site.init(17).rootdir()), Path(site.init(18).rootdir())
+    assert site.inits == 1
+    assert second.stat().st_ino == inode and third.stat().st_ino != inode
+    assert site.recorded()[0] == site.recorded()[1] == site.recorded()[2]
+    (kept,) = site.store.found()
+    assert kept.spare is None and site.store.remains() == []
+    mode, owner = kept.path.parent.stat().st_mode, second.parent.stat()
+    assert stat.S_IMODE(mode) == 0o700 and (owner.st_mode, owner.st_gid) == (
+        third.parent.stat().st_mode, third.parent.stat().st_gid,
+    )  # fmt: skip
+
+
+def test_a_spare_copy_that_is_not_as_recorded_is_thrown_away(site: Site) -> None:
+    site.init(16)
+    lose_a_package(make_spare(site))
+    site.init(17)
+    assert site.inits == 2
+    assert [one["name"] for one in site.recorded()[1]] == ["tiny"]
+
+
+def test_where_a_spare_copy_can_not_be_moved_it_is_copied(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.init(16)
+    make_spare(site)
+    rename = os.rename
+
+    def refuse(source: Any, target: Any) -> None:
+        if str(target).startswith(str(site.top / "mockdir/demo-build-17")):
+            raise OSError(18, "Invalid cross-device link")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "rename", refuse)
+    site.init(17)
+    assert site.inits == 1
+    (kept,) = site.store.found()
+    assert kept.spare is None and site.store.remains() == []
+
+
+def test_a_spare_copy_goes_with_its_root(site: Site) -> None:
+    site.init(16)
+    make_spare(site)
+    site.store.remove(site.root())
+    assert os.listdir(site.store.directory) == []
+
+
+def test_a_spare_copy_without_its_root_is_garbage(site: Site) -> None:
+    site.init(16)
+    spare = make_spare(site)
+    shutil.rmtree(site.root())
+    assert site.store.remains() == [spare]
 
 
 # Several tasks at once, and killed ones

@@ -15,7 +15,7 @@ import pytest
 
 from kojid.buildroot.warmstore import FORMAT, Store
 from kojid.config.options import Options
-from kojid.daemon import offline
+from kojid.daemon import offline, warmroots
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.warmroots import WarmRoots
 from kojid.system import processes
@@ -187,3 +187,49 @@ def test_without_a_daemon_they_go_by_their_age_or_when_all_is_asked_for(site: Si
     assert keys(everything=False) == [f"warm root {old.name}"]
     assert sorted(keys(everything=True)) == [f"warm root {old.name}", f"warm root {new.name}"]
     assert site.hub.asked == []
+
+
+def test_a_spare_copy_is_made_of_a_root_that_is_in_use_once_for_each_use(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(warmroots, "shares_blocks", lambda _one, _other: False)
+    site.set(minspace=0)
+    path = site.root(4)
+    (path / "root/file").touch()
+    site.root(5, unused=7200)
+    (chore,) = site.roots.spares()
+    assert chore.key == f"a spare copy of warm root {path.name}" and chore.age < 0
+    chore.work()
+    chore.done()
+    assert site.roots.spares() == []
+    found = {one.path: one for one in site.store.found()}
+    spare = found[path].spare
+    assert spare is not None and (spare / "root/file").exists()
+    assert found[path].bytes == 200 * MIB
+    site.store.remove(spare)
+    assert site.roots.spares() == []  # not again before it has been used
+    site.store.touch(path.name)
+    assert len(site.roots.spares()) == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "fields"),
+    [({"warm_buildroots": False}, {}), ({"warm_buildroots_max_mb": 150}, {}), ({}, {"boot_id": "of yesterday"}),
+     ({}, {"made": time.time() + 3600})],
+)  # fmt: skip
+def test_no_spare_copy_is_made_without_need_or_room(site: Site, settings: Any, fields: Any) -> None:
+    site.set(**settings)
+    site.root(4, **fields)
+    assert site.roots.spares() == []
+
+
+@pytest.mark.parametrize(("shared", "minspace"), [(True, 0), (False, 2**40)])
+def test_the_helper_makes_none_where_copies_are_cheap_or_space_is_short(
+    site: Site, monkeypatch: pytest.MonkeyPatch, shared: bool, minspace: int
+) -> None:
+    monkeypatch.setattr(warmroots, "shares_blocks", lambda _one, _other: shared)
+    site.set(minspace=minspace)
+    site.root(4)
+    (chore,) = site.roots.spares()
+    chore.work()
+    assert [one.spare for one in site.store.found()] == [None]
