@@ -438,7 +438,7 @@ from pathlib import Path
 from kojid.buildroot.warmstore import Store
 with Store(Path(sys.argv[1])).making("4-x86_64-abc") as (place, lock):
     (place / "half").touch()
-    copying = subprocess.Popen(["sleep", "600"], stdin=lock, stdout=subprocess.DEVNULL)
+    copying = subprocess.Popen(["sleep", "600"], stdin=lock, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     print(copying.pid, flush=True)
     os._exit(9)
 """
