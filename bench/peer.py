@@ -139,6 +139,8 @@ def main() -> None:
     words = parser.parse_args()
     made = options(words.workdir, dict(word.split("=", 1) for word in words.options))
     logging.basicConfig(level=logging.DEBUG, filename=f"{words.workdir}/builder.log")
+    # Our daemon runs with max_load = 0 where others use the machine, too; the library has no such option.
+    os.getloadavg = lambda: (0.0, 0.0, 0.0)
     if made.stock_imports:
         _import_as_stock()
     session = koji.ClientSession(words.url, {"max_retries": 2, "retry_interval": 1})

@@ -17,6 +17,7 @@ _PEER = "`koji.ClientSession.fastUpload`, one file after the other (blocks of 1 
 _FILES, _BYTES = 500, 20_000
 _MEGABYTES = 500
 _MEGABYTE = 1024 * 1024
+_COUNTED = "the hub's log"
 _SMALL_GROWS = "with the number of files by 64, and with the latency by as many requests"
 _BIG_GROWS = "with the size; with the latency by one request for each 64 MiB"
 
@@ -46,8 +47,12 @@ def _big(latency: int, target: Optional[Target] = None) -> Figure:
 
 
 _REQUESTS = (
-    Figure("upload-small-requests", "requests", f"requests for {_FILES} small files", None, _PEER, grows=_SMALL_GROWS),
-    Figure("upload-big-requests", "requests", f"requests for a file of {_MEGABYTES} MB", None, _PEER, grows=_BIG_GROWS),
+    Figure(
+        "upload-small-requests", "requests", f"requests for {_FILES} small files", None, _PEER, _COUNTED, _SMALL_GROWS
+    ),
+    Figure(
+        "upload-big-requests", "requests", f"requests for a file of {_MEGABYTES} MB", None, _PEER, _COUNTED, _BIG_GROWS
+    ),
 )
 
 
@@ -59,7 +64,9 @@ def small_files(bench: Bench) -> Results:
     results: Dict[str, Result] = {}
     for latency in latencies(bench):
         with wire(bench, latency) as line:
-            found = bench.pairs(lambda: _ours_together(line, files), lambda: _peer(line, files))
+            found = bench.pairs(
+                lambda: _ours_together(line, files), lambda: _peer(line, files), 5 if latency == 5 else 3
+            )
         results[f"upload-small-{latency}ms"] = found["seconds"]
         results["upload-small-requests"] = found["requests"]
     return with_the_others(results)
@@ -72,7 +79,7 @@ def big_file(bench: Bench) -> Results:
     results: Dict[str, Result] = {}
     for latency in latencies(bench):
         with wire(bench, latency) as line:
-            found = bench.pairs(lambda: _ours_alone(line, file), lambda: _peer(line, [file]))
+            found = bench.pairs(lambda: _ours_alone(line, file), lambda: _peer(line, [file]), 5 if latency == 30 else 3)
             found["seconds"].limit = _ours_alone(line, file, file.stat().st_size)["seconds"]
         results[f"upload-big-{latency}ms"] = found["seconds"]
         results["upload-big-requests"] = found["requests"]

@@ -29,7 +29,7 @@ def _places(bench: Bench) -> List[float]:
     Figure(
         "slot-reused",
         "s",
-        "assigned → started at sleeptime 15: a task ends on a host of maxjobs = 1, the next begins",
+        "assigned → started at sleeptime 15, when a slot frees up: a task ends on a host of maxjobs 1, the next begins",
         ratio(0.05),
         how=f"the hub's completion time of the one to its start time of the other; {_SPREAD}",
         grows="does not grow with tasks or builders",
@@ -98,7 +98,7 @@ def _result(kinds: Dict[str, List[str]], what: str, rows: Dict[str, Any]) -> Res
     Figure(
         "idle-pickup",
         "s",
-        "assigned → started at sleeptime 15: an idle host, ours with taskpoll = 1",
+        "assigned → started at sleeptime 15, an idle host; ours with taskpoll = 1",
         ratio(0.15),
         how=f"the hub's creation time of a task that is assigned at once to its start time; {_SPREAD}",
         grows="with taskpoll: half of it, at the cost of a light call to the hub each time",

@@ -221,6 +221,10 @@ def _scratch(hub: Inquiry, task_id: int, *args: Any, **kwargs: Any) -> Optional[
     return Found() if scratchfiles.are_moved(hub.session, task_id, *args, **kwargs) else None
 
 
+def _scratch_images(hub: Inquiry, task_id: int, results: Mapping[str, Any], *_: Any) -> Optional[Found]:
+    return Found() if scratchfiles.images_are_moved(hub.session, task_id, results) else None
+
+
 def _tagged(hub: Inquiry, _task_id: int, tag: Any, build: Any, *_: Any, **__: Any) -> Optional[Found]:
     tags = hub.session.listTags(build=build)
     return Found() if any(tag in (row["id"], row["name"]) for row in tags) else None
@@ -271,10 +275,10 @@ _RULES: Dict[str, Rule] = {
     "host.freeTasks": _DONE,
     "host.importWrapperRPMs": _DONE,
     "host.initBuild": Rule(Proven.AGAIN, _build, first=True),
-    "host.initImageBuild": _AGAIN,
+    "host.initImageBuild": Rule(Proven.AGAIN, _begun, first=True),
     "host.initMavenBuild": Rule(Proven.AGAIN, _begun, first=True),
     "host.moveBuildToScratch": Rule(Proven.DONE, _scratch),
-    "host.moveImageBuildToScratch": _DONE,
+    "host.moveImageBuildToScratch": Rule(Proven.DONE, _scratch_images),
     "host.moveMavenBuildToScratch": _DONE,
     "host.newBuildRoot": Rule(Proven.AGAIN, _buildroot, first=True),
     "host.openTask": Rule(Proven.ASK, _opened),

@@ -13,7 +13,7 @@ from bench.harness import Bench, Figure, Measurement, Result, Skip, all_figures,
 from tests.support.pages import DOCS
 
 PAGE = DOCS / "performance.md"
-ROW = re.compile(r"^\| `([a-z0-9-]+)` \|", re.MULTILINE)
+ROW = re.compile(r"^\| (`[a-z0-9-]+`(?: `[a-z0-9-]+`)*) \|", re.MULTILINE)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -22,13 +22,13 @@ def loaded() -> None:
 
 
 def test_each_figure_has_its_row_in_the_results_and_in_the_explanations() -> None:
-    rows = ROW.findall(PAGE.read_text())
+    rows = [name.strip("`") for cell in ROW.findall(PAGE.read_text()) for name in cell.split()]
     expected = sorted([figure.name for figure in all_figures()] * 2)
     assert sorted(rows) == expected, "write the tables anew: python -m bench.render"
 
 
-def test_each_figure_says_how_it_is_measured_and_how_it_grows() -> None:
-    assert [figure.name for figure in all_figures() if not figure.how or not figure.grows] == []
+def test_each_figure_with_a_target_says_how_it_is_measured_and_how_it_grows() -> None:
+    assert [figure.name for figure in all_figures() if figure.target and not (figure.how and figure.grows)] == []
 
 
 def a_report(*pairs: Any) -> Dict[str, Any]:
