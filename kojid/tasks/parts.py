@@ -81,8 +81,12 @@ class OptionalParts(BaseTaskHandler):
         self.require_parts()
         return super().run()
 
+    def needed_parts(self) -> Sequence[Part]:
+        """What this task needs; subclasses may look at what is asked for."""
+        return self.parts
+
     def require_parts(self) -> None:
         """Raise RefuseTask, with the package to install, when a part is missing."""
-        words = lacking(self.parts)
+        words = lacking(self.needed_parts())
         if words:
             raise RefuseTask(f"{self.method} {words}")

@@ -15,6 +15,8 @@ from kojid.tasks.createrepo import CreaterepoTask
 from kojid.tasks.dependant import DependantTask
 from kojid.tasks.distrepo import NewDistRepoTask
 from kojid.tasks.images.appliance import ApplianceTask, BuildApplianceTask
+from kojid.tasks.images.factoryimage import BaseImageTask, BuildBaseImageTask
+from kojid.tasks.images.indirection import BuildIndirectionImageTask
 from kojid.tasks.images.livecd import BuildLiveCDTask, LiveCDTask
 from kojid.tasks.images.livemedia import BuildLiveMediaTask, LiveMediaTask
 from kojid.tasks.library import (
@@ -40,8 +42,11 @@ from kojid.tasks.wrapperrpm import WrapperRPMTask
 
 _BUILT_IN: List[Type[BaseTaskHandler]] = [
     ApplianceTask,
+    BaseImageTask,
     BuildApplianceTask,
     BuildArchTask,
+    BuildBaseImageTask,
+    BuildIndirectionImageTask,
     BuildLiveCDTask,
     BuildLiveMediaTask,
     BuildMavenTask,

@@ -14,12 +14,13 @@ import pytest
 
 from kojid.sandbox.hub.settings import HostSetting
 from kojid.tasks.registry import handlers
+from tests.support import factoryscene
 from tests.support.fleet import Builder, Fleet, running_fleet
 from tests.support.sandbox import wait_for
 
 pytestmark = pytest.mark.e2e
 
-PLUGINS = "runroot save_failed_tree kiwi dud"
+PLUGINS = "runroot save_failed_tree kiwi dud withimagefactory"
 PLUGGED = ["runroot", "saveFailedTree", "kiwiBuild", "createKiwiImage", "dudBuild", "createDudIso"]
 METHODS = sorted([*handlers(), *PLUGGED])
 TAKES_ANYTHING = "someMethod"
@@ -36,7 +37,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 @pytest.fixture(scope="module")
 def good(fleet: Fleet) -> Builder:
     """The host that takes what the other one has refused; it waits for nothing but the tasks."""
-    return fleet.builder("good", plugin=PLUGINS, maxjobs=40)
+    return fleet.builder("good", plugin=PLUGINS, pluginpath=str(factoryscene.PLUGINS), maxjobs=40)
 
 
 class Asked(NamedTuple):
@@ -52,7 +53,7 @@ def asked(fleet: Fleet, good: Builder) -> Asked:
     work = fleet.dir / "unusable"
     work.mkdir()
     (work / "tasks").touch()
-    poor = fleet.builder("poor", plugin=PLUGINS, maxjobs=40, workdir=work).start()
+    poor = fleet.builder("poor", plugin=PLUGINS, pluginpath=str(factoryscene.PLUGINS), maxjobs=40, workdir=work).start()
     tasks = {method: fleet.admin.makeTask(method, NONSENSE) for method in METHODS}
 
     def said() -> Dict[str, List[str]]:

@@ -166,7 +166,7 @@ def test_a_canceled_handler_gets_sigint_first_and_the_time_for_its_own_end(
     ("text", "words"),
     [
         ("raise RuntimeError('broken inside')\n", "broken inside"),
-        ("from __main__ import OzImageTask\n", "OzImageTask of the stock daemon is not built in this one"),
+        ("from __main__ import BuildRootLogs\n", "BuildRootLogs of the stock daemon is not built in this one"),
     ],
 )
 def test_a_plugin_that_does_not_load_is_named_with_its_traceback(

@@ -2,11 +2,13 @@
 
 `pipeline` is the parent task: target, repository, subtasks, wrapper packages, import, tagging. `chroottask` is the base
 of tasks that run an image tool in a buildroot, `chrootimages` that of those with a kickstart file; `kickstart`,
-`isomanifest`, `outputs` and `converters` are what those need.
+`isomanifest`, `outputs` and `converters` are what those need. `factory` is the base of tasks that have ImageFactory
+install in a virtual machine, in a process of its own.
 Each family is a module of its own: its parameters, its tool's command line, what it collects.
 """
 
 from kojid.tasks.images.chrootimages import ImageTask
+from kojid.tasks.images.factory import OzImageTask
 from kojid.tasks.images.pipeline import BuildImageTask, MultiPlatformTask
 
-__all__ = ["BuildImageTask", "ImageTask", "MultiPlatformTask"]
+__all__ = ["BuildImageTask", "ImageTask", "MultiPlatformTask", "OzImageTask"]

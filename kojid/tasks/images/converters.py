@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any, Sequence, Type
+from typing import Any, Optional, Sequence, Type
 
 import koji
 
@@ -32,16 +32,18 @@ def convert(
     *,
     log: Path,
     fault: Type[koji.GenericError] = koji.BuildError,
+    timeout: Optional[float] = None,
     **run_args: Any,
 ) -> Path:
     """Run a converter.
 
     Args:
-        handler: the task; `command_timeout` of its options limits the converter.
+        handler: the task; its options matter.
         argv: the command; file names that may begin with a dash stand behind `--` or a directory.
         result: the file that it has to leave.
         log: gets its output, the command line first.
         fault: type of the fault when it fails.
+        timeout: seconds it may take; `command_timeout` of the options if None.
         run_args: more for `kojid.system.process.run`, as `cwd` or `on_tick`.
 
     Returns:
@@ -53,7 +55,8 @@ def convert(
         HostFault: the program is missing, or this host's disks are full.
     """
     name = os.path.basename(argv[0])
-    status = run(argv, timeout=float(handler.options.command_timeout), log=log, **run_args)
+    seconds = float(handler.options.command_timeout) if timeout is None else timeout
+    status = run(argv, timeout=seconds, log=log, **run_args)
     if status.ok and result.is_file():
         return result
     lines = tail_lines(log, _QUOTED)

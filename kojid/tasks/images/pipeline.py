@@ -76,7 +76,9 @@ class Image:
     @property
     def optional_arches(self) -> Sequence[str]:
         """Arches that may fail."""
-        return self.opts.get("optional_arches") or ()
+        named = self.opts.get("optional_arches") or ()
+        # `koji image-build` passes on what was typed
+        return [arch for arch in named.split(",") if arch] if isinstance(named, str) else named
 
 
 @dataclass(frozen=True)
@@ -203,6 +205,24 @@ class BuildImageTask(OptionalParts, MultiPlatformTask, NewBuild):
         if build and not image.opts.get("skip_tag"):
             self.tagBuild(build["id"], place.target["dest_tag"])
         return self._report(children.word, build, list(made.values()))
+
+    def build_one(self, place: Place, image: Image, word: str, make: Callable[[], Row]) -> str:
+        """Build without subtasks: begin the build, hand in what this task makes, tag it.
+
+        Args:
+            place, image, word: as for `build_images`.
+            make: makes the image, and returns its data.
+
+        Returns:
+            the sentence that tells where it is.
+        """
+        build, is_complete = self._begin(place, image)
+        if not is_complete:
+            with self.failing_with(build["id"] if build else None):
+                self._hand_over(build, {str(self.id): make()})
+        if build and not image.opts.get("skip_tag"):
+            self.tagBuild(build["id"], place.target["dest_tag"])
+        return self._report(word, build, [self.id])
 
     def next_release(self, name: str, version: str) -> str:
         """The release that comes after those of the builds that there are."""

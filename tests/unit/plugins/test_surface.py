@@ -22,7 +22,7 @@ SCRIPT = ROOT / "bin" / "kojid"
 
 @pytest.mark.parametrize(
     "name",
-    "BuildRoot BaseBuildTask BuildImageTask ImageTask SCM BaseTaskHandler MultiPlatformTask ServerExit"
+    "BuildRoot BaseBuildTask BuildImageTask ImageTask OzImageTask SCM BaseTaskHandler MultiPlatformTask ServerExit"
     " ServerRestart RefuseTask BuildTask BuildArchTask RebuildSRPM NewRepoTask incremental_upload"
     " fast_incremental_upload log_output".split(),
 )
@@ -38,10 +38,10 @@ def test_every_stock_handler_that_is_built_goes_by_its_stock_name() -> None:
 
 
 def test_what_is_not_built_is_told_from_what_never_was() -> None:
-    assert surface.missing("OzImageTask") == "OzImageTask of the stock daemon is not built in this one"
+    assert surface.missing("BuildRootLogs") == "BuildRootLogs of the stock daemon is not built in this one"
     assert surface.missing("BuildRoot") == surface.missing("nonsense") == ""
     with pytest.raises(AttributeError, match="not built in this one"):
-        surface.lookup("OzImageTask")
+        surface.lookup("BuildRootLogs")
     with pytest.raises(AttributeError, match="no 'nonsense' for plugins"):
         surface.lookup("nonsense")
 
@@ -122,7 +122,7 @@ def test_the_script_is_a_module_without_side_effects(before: str, load: str) -> 
         assert found == (list(sys.path), set(sys.modules) - {{m.__name__}} | ({{m.__name__}} & found[1]),
                          dict(os.environ), os.getcwd()) and threading.active_count() == 1
         assert m.incremental_upload.__module__ == "koji.daemon" and m.BuildRoot.__name__ == "BuildRoot"
-        assert m.__version__ and not hasattr(m, "nonsense") and not hasattr(m, "OzImageTask")
+        assert m.__version__ and not hasattr(m, "nonsense") and not hasattr(m, "BuildRootLogs")
         import kojid.cli.sandbox, kojid.errors
         from kojid import __version__, errors
         assert kojid.errors is errors is sys.modules["kojid.errors"]

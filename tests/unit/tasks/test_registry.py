@@ -38,6 +38,9 @@ TABLE = {
     "createLiveCD": ("LiveCDTask", 1.5, False),
     "livemedia": ("BuildLiveMediaTask", 1.0, False),
     "createLiveMedia": ("LiveMediaTask", 1.5, False),
+    "image": ("BuildBaseImageTask", 1.0, False),
+    "createImage": ("BaseImageTask", 2.0, False),
+    "indirectionimage": ("BuildIndirectionImageTask", 1.0, False),
     "dependantTask": ("DependantTask", 0.2, False),
     "restart": ("RestartTask", 0.1, True),
     "restartVerify": ("RestartVerifyTask", 0.1, True),
@@ -60,8 +63,9 @@ def test_each_method_has_its_class_weight_and_place(method: str, options: Any) -
     assert isinstance(handler, koji.tasks.BaseTaskHandler)
 
 
-def test_what_is_not_built_is_not_registered() -> None:
+def test_all_methods_of_the_stock_builder_are_registered() -> None:
     assert set(handlers()) == set(TABLE)
+    assert len(TABLE) == 37
 
 
 def test_the_buildroot_tasks_can_tell_whether_a_host_suits() -> None:
@@ -69,7 +73,7 @@ def test_the_buildroot_tasks_can_tell_whether_a_host_suits() -> None:
     assert able == {"buildArch", "buildMaven", "buildSRPMFromSCM", "rebuildSRPM", "wrapperRPM"}
     lacking = {method for method, handler in handlers().items() if getattr(handler, "parts", ())}
     assert lacking - {"buildMaven"} == {
-        method for method in TABLE if re.search("appliance|live", method, re.IGNORECASE)
+        method for method in TABLE if re.search("appliance|live|image", method, re.IGNORECASE)
     }
 
 

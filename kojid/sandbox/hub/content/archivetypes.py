@@ -33,6 +33,11 @@ _TYPES: Tuple[Tuple[str, str, str], ...] = (
     ("changes", "Changes of an image's packages", "changes.xz changes"),
     ("packages", "List of an image's packages", "packages"),
     ("verified", "Verification of an image's packages", "verified"),
+    ("qcow", "QCOW disk image", "qcow"),
+    ("vdi", "VirtualBox disk image", "vdi"),
+    ("vhd", "Hyper-V disk image", "vhd"),
+    ("box", "Vagrant box", "box"),
+    ("liveimg-squashfs", "Live image in squashfs", "liveimg.squashfs"),
 )
 TYPES: List[Dict[str, Any]] = [
     {"id": number, "name": name, "description": description, "extensions": extensions, "compression_type": None}

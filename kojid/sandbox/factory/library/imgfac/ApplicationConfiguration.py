@@ -1,0 +1,5 @@
+"""The library's configuration."""
+
+from .settings import ApplicationConfiguration
+
+__all__ = ["ApplicationConfiguration"]

@@ -1,0 +1,5 @@
+"""Images that were installed."""
+
+from .images import BaseImage
+
+__all__ = ["BaseImage"]

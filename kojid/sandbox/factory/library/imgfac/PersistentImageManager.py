@@ -1,0 +1,5 @@
+"""The images that the library knows."""
+
+from .images import PersistentImageManager
+
+__all__ = ["PersistentImageManager"]

@@ -1,0 +1,5 @@
+"""The library's plugins."""
+
+from .settings import PluginManager
+
+__all__ = ["PluginManager"]

@@ -1,0 +1,5 @@
+"""The ports on which guests report."""
+
+from .settings import ReservationManager
+
+__all__ = ["ReservationManager"]
