@@ -107,8 +107,10 @@ class BaseImageTask(OzImageTask):
 
     def needed_parts(self) -> Sequence[Part]:
         """Those of all such tasks, and the converters of the forms that are asked for."""
-        opts = (self.params[_OPTIONS] if len(self.params) > _OPTIONS else None) or {}
-        forms = [FORMS[name] for name in (opts.get("format") or []) if name in FORMS]
+        opts = self.params[_OPTIONS] if len(self.params) > _OPTIONS else None
+        asked = opts.get("format") if isinstance(opts, dict) else None
+        # what makes no sense fails when it is run
+        forms = [FORMS[str(name)] for name in (asked if isinstance(asked, list) else []) if str(name) in FORMS]
         return list(dict.fromkeys([*self.parts, *(part for form in forms for part in form.parts)]))
 
     def handler(

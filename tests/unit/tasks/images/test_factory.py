@@ -182,7 +182,8 @@ def test_a_form_needs_its_converter(options: Any, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(parts.Part, "is_here", lambda part: part is not converters.MKSQUASHFS)
     asked = ["n", "1", "1", "x86_64", TARGET, 2, REPO, "tree"]
     task(options, BaseImageTask, [*asked, {"format": ["qcow2"]}]).require_parts()
-    task(options, BaseImageTask, asked).require_parts()
+    for nonsense in ([], ["x"], [{"format": 7}], [{"format": [["x"]]}]):
+        task(options, BaseImageTask, [*asked, *nonsense]).require_parts()
     with pytest.raises(RefuseTask, match=r"needs mksquashfs.*install squashfs-tools"):
         task(options, BaseImageTask, [*asked, {"format": ["liveimg-squashfs"]}]).require_parts()
 
