@@ -49,6 +49,11 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         (top / "imgfac" / "BuildDispatcher.py").write_text(
             textwrap.dedent("""\
             import os, sys, threading, time, types
+            waited_for = threading.Event()
+            class Worker(threading.Thread):
+                def join(self, timeout=None):
+                    waited_for.set()
+                    super().join(timeout)
             def work(image):
             {}
             class Plugin:
@@ -57,7 +62,7 @@ def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
                 def builder_for_base_image(self, template, parameters):
                     image = types.SimpleNamespace(status="COMPLETE", status_detail=None, data="/d", icicle="<i/>",
                                                   identifier="1", parameters={{"libvirt_xml": "<x/>"}})
-                    thread = threading.Thread(target=work, args=(image,))
+                    thread = Worker(target=work, args=(image,))
                     thread.start()
                     return types.SimpleNamespace(base_image=image, base_thread=thread, os_plugin=Plugin())
             """).format(textwrap.indent(body, "    "), str(tmp_path / "aborted"))
@@ -117,7 +122,7 @@ def test_it_is_ended_when_its_time_is_up(tmp_path: Path, library: Any) -> None:
 def test_a_task_that_is_ended_takes_the_machine_down(
     options: Any, library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    library(f"os.kill({os.getpid()}, {int(signal.SIGUSR1)}); time.sleep(600)")
+    library(f"waited_for.wait(); os.kill({os.getpid()}, {int(signal.SIGUSR1)}); time.sleep(600)")
 
     def end(*_signal: Any) -> None:
         raise SystemExit(0)
