@@ -140,7 +140,7 @@ class Daemon:
         probes = Probes(self._loop, self._options, self._supervisor, self._event)
         self._probes = probes
         self._status_file = StatusFile(self._options, probes)
-        housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._event)
+        housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._news)
         self._manager = manager = Manager(self._session, self._options, state, self._ledger)
         taker = Taker(self._session, self._options, handlers, self._supervisor, manager)
         certificate = CertificateWatch(self._options)
@@ -218,6 +218,10 @@ class Daemon:
     def _event(self) -> None:
         self._beat.event(time.monotonic())
 
+    def _news(self) -> None:
+        """Something has changed of which tasks and load do not tell."""
+        self._beat.event(time.monotonic(), whole=True)
+
     def _stopper(self, name: str) -> Callable[[], None]:
         def stop() -> None:
             _log.info("%s received", name)
@@ -228,7 +232,7 @@ class Daemon:
     def _restart_gracefully(self) -> None:
         _log.info("Initiating graceful restart")
         self._manager.restart_pending = True
-        self._event()
+        self._news()
 
     def _reload(self) -> None:
         """Check the configuration, and if it will do begin anew with it; the tasks go on (design, decision 7)."""
@@ -278,9 +282,11 @@ class Daemon:
     def _one_cycle(self) -> None:
         """A cycle and the time of the next; what goes wrong in it costs the cycle, never the daemon."""
         due, begun, well = self._beat.next, time.monotonic(), False
+        whole = self._beat.whole(begun)
         try:
             with self._loop.interruptible():
-                took = self._cycle.run()
+                took = self._cycle.run(whole=whole)
+                self._beat.poll = float(self._options.taskpoll) if self._cycle.may_poll() else 0.0
         except (koji.tasks.ServerRestart, koji.tasks.ServerExit):
             raise
         except koji.RetryError as error:
@@ -294,12 +300,12 @@ class Daemon:
             _log.error("this cycle failed: %s", told, exc_info=_log.isEnabledFor(logging.DEBUG))
             self._pause(self._beat.failed(time.monotonic()))
         else:
-            pause, well = self._beat.done(time.monotonic(), again=took), True
+            pause, well = self._beat.done(time.monotonic(), again=took, whole=whole), True
             notify.status(self._status_line())
             self._status_file.write(self._state.verdict, self._state.tasks, self._supervisor.jobs)
             if pause:
                 self._pause(pause)
-        self._figures.cycle(begun - due, time.monotonic() - begun, well=well)
+        self._figures.cycle(begun - due, time.monotonic() - begun, well=well, whole=whole)
 
     def _pause(self, seconds: float) -> None:
         _log.debug("Sleeping for %g", round(seconds, 2))
