@@ -15,13 +15,17 @@ SEED = 1
 ROUNDS = 3
 FIRST = 1
 
-.PHONY: help demo test prepare lint unit pythons e2e chaos chaos-short generated clean
+# What `make bench` makes of BENCH: names of figures or modules, --quick, --list.
+BENCH =
+
+.PHONY: help demo test prepare lint unit pythons e2e chaos chaos-short bench generated clean
 
 help:
 	@echo "make demo       build GNU hello through a whole sandbox on this machine"
 	@echo "make test       linters, types, unit tests, end-to-end tests"
 	@echo "make lint | unit | pythons | e2e    one part of it"
 	@echo "make chaos [SEED=n] [ROUNDS=n] [FIRST=n]    rounds of random faults, docs/reliability.md"
+	@echo "make bench [BENCH=NAME]    measure, beside a builder of the koji library's own parts; docs/performance.md"
 	@echo "make generated  all that is made from the tables of options and metrics and from the parsers, anew"
 	@echo "make clean      what the above left in this directory"
 
@@ -48,7 +52,8 @@ pythons: prepare
 	mkdir -p -m 700 $(TESTS_TMP) && PYTEST_DEBUG_TEMPROOT=$(TESTS_TMP) tools/pythons
 
 e2e: prepare
-	$(PYTEST) -v -n $(E2E_WORKERS) --dist loadfile tests/e2e --cov --cov-append --cov-report=term
+	$(PYTEST) -v -n $(E2E_WORKERS) --dist loadfile tests/e2e --cov --cov-append --cov-report=
+	$(PYTHON) -m coverage report --format=total
 
 chaos: prepare
 	@echo "chaos: SEED=$(SEED) ROUNDS=$(ROUNDS) FIRST=$(FIRST)"
@@ -59,6 +64,10 @@ chaos-short: SEED = 10
 chaos-short: ROUNDS = 1
 chaos-short: prepare
 	$(CHAOS) -v tests/chaos
+
+bench: prepare
+	$(PYTHON) -m bench --out bench/results $(BENCH)
+	$(PYTHON) -m bench.render
 
 generated: prepare
 	$(PYTHON) -m kojid.config.render conf > etc/kojid.conf

@@ -49,7 +49,14 @@ class HostFault(KojidError):
     """This host can't do the work now though another might: the task is refused softly, never failed."""
 
 
-def _package_fault_text(text: str, log: str, tail: Sequence[str]) -> str:
+def quoting(text: str, log: str, tail: Sequence[str]) -> str:
+    """A fault's text with the last lines of a log below it.
+
+    Args:
+        text: the sentence.
+        log: name of the log.
+        tail: its lines; without any the sentence stands alone.
+    """
     if not tail:
         return text
     quoted = "\n".join(f"  {line}" for line in tail)
@@ -66,7 +73,7 @@ class BuildFailed(koji.BuildError):
     """
 
     def __init__(self, text: str, log: str = "", tail: Sequence[str] = ()) -> None:
-        super().__init__(_package_fault_text(text, log, tail))
+        super().__init__(quoting(text, log, tail))
         self.log = log
 
 
@@ -74,7 +81,7 @@ class BuildrootFailed(koji.BuildrootError):
     """The buildroot could not be made or changed (fault code 1012); arguments as for `BuildFailed`."""
 
     def __init__(self, text: str, log: str = "", tail: Sequence[str] = ()) -> None:
-        super().__init__(_package_fault_text(text, log, tail))
+        super().__init__(quoting(text, log, tail))
         self.log = log
 
 

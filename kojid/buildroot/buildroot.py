@@ -12,11 +12,11 @@ import glob
 import io
 import logging
 import os
-from typing import IO, Any, BinaryIO, Dict, List, Optional, Sequence, Set
+from typing import IO, Any, BinaryIO, ContextManager, Dict, List, Optional, Sequence, Set, Tuple
 
 import koji
 
-from kojid.buildroot import failures, identity, maven, mock, mockconfig, packages, results, sourcepackage
+from kojid.buildroot import failures, identity, maven, mock, mockconfig, packages, results, sourcepackage, warm
 from kojid.buildroot.chrootfiles import make_directory, open_directory
 from kojid.buildroot.logfile import BLOCK
 from kojid.buildroot.logs import PATIENCE, LogStreamer, Watch
@@ -52,6 +52,7 @@ class BuildRoot(maven.MavenCalls):
     """
 
     workdir: Optional[str] = None
+    _mock_config = ""
 
     def __init__(self, session: Any, options: Any, *args: Any, **kwargs: Any) -> None:
         self.logger = logging.getLogger("koji.build.buildroot")
@@ -116,7 +117,7 @@ class BuildRoot(maven.MavenCalls):
             self.install_group, self.setup_dns, self.bind_opts, self.maven_opts, self.maven_envs,
             self.internal_dev_setup, self.task_id,
         )  # fmt: skip
-        text = mockconfig.generate(request, self.options)
+        self._mock_config = text = mockconfig.generate(request, self.options)
         mockconfig.write(self.options.mock_config_dir, self.name, text)
         self._send_log(io.BytesIO(redact(text).encode("utf-8")), "mock_config.log")
 
@@ -172,15 +173,21 @@ class BuildRoot(maven.MavenCalls):
 
     @phases.during("init")
     def init(self) -> None:
-        """Have mock make the root, and tell the hub what is in it (contract 7.4, 7.7).
+        """Have mock make the root, or copy a warm one, and tell the hub what is in it (contract 7.4, 7.7).
 
         Raises:
             BuildrootFailed, HostFault: see `failures`.
         """
-        self._check(failures.INIT, self.mock(mock.init()))
+        root = warm.of(self, self._mock_config)
+        copied = root.take() if root else None
+        if copied is None:
+            self._check(failures.INIT, self.mock(mock.init()))
         # A start of mock for the kernel's version alone would be a second's work for what every process knows.
         self.logger.info("The kernel of the buildroot is the host's: %s", os.uname().release)
-        self.session.host.setBuildRootList(self.id, self.getPackageList())
+        installed = self.getPackageList() if copied is None else copied
+        self.session.host.setBuildRootList(self.id, installed)
+        if root and copied is None:
+            root.keep(installed)
 
     def mock(self, args: Sequence[str]) -> int:
         """Run mock with these arguments, streaming the logs (contract 7.5, 7.6).
@@ -304,13 +311,20 @@ class BuildRoot(maven.MavenCalls):
         stamps = self.workdir if self.options.log_timestamps else None
         if self.options.log_timestamps and stamps is None:
             self.logger.error("log_timestamps needs a working directory; there will be none for %s", self.name)
-        return LogStreamer(self._send_block, self.logs, stamps)
+        return LogStreamer(self._send_block, self.logs, stamps, self._send_blocks)
 
     def _send_block(self, name: str, data: bytes, offset: int) -> None:
+        with self._impatience():
+            self._uploader.block(name, data, offset)
+
+    def _send_blocks(self, blocks: Sequence[Tuple[str, bytes, int]]) -> List[int]:
+        with self._impatience():
+            return self._uploader.blocks(blocks)
+
+    def _impatience(self) -> ContextManager[None]:
         # The streamer does the repeating: a call that repeats itself would hold up the wait for mock.
         once = isinstance(self.session, HubSession)
-        with self.session.overriding(patient=False) if once else contextlib.nullcontext():
-            self._uploader.block(name, data, offset)
+        return self.session.overriding(patient=False) if once else contextlib.nullcontext()
 
     def _watches(self) -> List[Watch]:
         watches = [Watch(self.resultdir(), "", "*.log"), Watch(self.rootdir(), "var/log", "dnf*.log")]

@@ -6,10 +6,11 @@ See contract 7.8; the transfer itself is `hub/volume.py`'s.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, List
+from typing import Any, List, Sequence
 
 import koji
 
+from kojid.buildroot.repocache import RepoCache
 from kojid.hub.volume import DownloadFailed, read_whole, volume_url
 
 _GONE = (404, 410)
@@ -19,12 +20,14 @@ class FileMissing(koji.GenericError):
     """The server, or the volume, has no such file."""
 
 
-def fetch(options: Any, relative: str) -> bytes:
+def fetch(options: Any, relative: str, stamp: str = "") -> bytes:
     """Read a file of the Koji volume.
 
     Args:
         options: the daemon's options; the URLs of `topurl` are tried in their order, `topdir` when there is none.
         relative: path below the volume's top, as `repos/TAG/ID/...`.
+        stamp: what, with the path, tells this file from any other that a hub has ever had; what is fetched is then kept
+            for later tasks. Empty for a file that may change.
 
     Raises:
         FileMissing: there is none.
@@ -34,6 +37,13 @@ def fetch(options: Any, relative: str) -> bytes:
     urls = _urls(options)
     if not urls:
         return _read(Path(options.topdir) / relative)
+    if stamp and getattr(options, "workdir", None):
+        key = "\n".join([*urls, relative, stamp])
+        return RepoCache(options.workdir).get(key, lambda: _fetch(urls, relative))
+    return _fetch(urls, relative)
+
+
+def _fetch(urls: Sequence[str], relative: str) -> bytes:
     failures: List[str] = []
     for url in urls:
         try:

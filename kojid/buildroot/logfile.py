@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from typing import BinaryIO, Callable, Optional, Tuple
+from typing import BinaryIO, Callable, Optional, Sequence, Tuple
 
 from kojid.system.files import open_beneath
 
@@ -15,6 +15,8 @@ BLOCK = 8 * 1024 * 1024  # the most that one call carries; bytes
 
 #: Takes (name, data, offset); raises when the hub did not get it.
 Send = Callable[[str, bytes, int], None]
+#: Takes several such at once; tells the indices of those that the hub did not take.
+SendTogether = Callable[[Sequence[Tuple[str, bytes, int]]], Sequence[int]]
 
 
 class WatchedLog:
@@ -35,30 +37,45 @@ class WatchedLog:
         self._identity: Optional[Tuple[int, int]] = None
         self._held: Optional[int] = None
         self._missing = False
+        self._goal = 0
+        self._seen: Optional[Tuple[int, ...]] = None
 
-    def advance(self, directory: int, send: Send) -> None:
-        """Send what has been added since the last time, in blocks as large as that.
+    def advance(self, directory: int, send: Send, *, again: bool = False) -> bool:
+        """Send a block of what has been added since the last time, of at most `BLOCK` bytes.
 
         Args:
             directory: descriptor of its directory; the log is opened from there without following links.
-            send: what takes the blocks. A block that it did not take is sent anew the next time.
+            send: what takes the block. One that it did not take is sent anew the next time.
+            again: not for the first time in this round: what was written since is for the next one, as a log that
+                never stops must not hold up the others.
+
+        Returns:
+            Whether there is more of what was there when the round began.
 
         Raises:
             UnsafeFile: there is no regular file of that name any more.
             OSError: it can't be read. Also whatever `send` raises.
         """
+        data = self.pending(directory, BLOCK, again=again)
+        if data:
+            send(self.name, data, self.position)
+            self.position += len(data)
+        return bool(data) and self.position < self._goal
+
+    def pending(self, directory: int, most: int, *, again: bool = False) -> bytes:
+        """What the next block would hold, of at most so many bytes; arguments and errors as for `advance`."""
         with open_beneath(directory, self.filename, alone=True) as log:
             status = os.fstat(log.fileno())
             self._recognise((status.st_dev, status.st_ino), status.st_size)
             self._hold(log)
+            self._seen = _signature(status)
+            self._goal = min(self._goal, status.st_size) if again else status.st_size
             log.seek(self.position)
-            # What is written meanwhile is for the next time: a log that never stops must not hold up the others.
-            while self.position < status.st_size:
-                data = log.read(min(BLOCK, status.st_size - self.position))
-                if not data:
-                    break
-                send(self.name, data, self.position)
-                self.position += len(data)
+            return log.read(max(0, min(most, self._goal - self.position)))
+
+    def unchanged(self, status: os.stat_result) -> bool:
+        """Whether the hub has all of a file with this status, as far as that tells."""
+        return self._seen == _signature(status) and self.position == status.st_size and not self._missing
 
     def _hold(self, log: BinaryIO) -> None:
         """Keep the file open, so that the file system can't give its number to another one in its place."""
@@ -89,6 +106,10 @@ class WatchedLog:
             self.position = 0
         self._missing = False
         self._identity = identity
+
+
+def _signature(status: os.stat_result) -> Tuple[int, ...]:
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
 
 
 class Stamps:

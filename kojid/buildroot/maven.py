@@ -114,6 +114,9 @@ def build(
 
     Returns:
         mock's raw status; the hub has been told either way.
+
+    Raises:
+        koji.BuildrootError: the build succeeded with artifacts that the hub does not know.
     """
     broot.session.host.setBuildRootState(broot.id, "BUILDING")
     defines = [f"-D{name}" if value is None else f"-D{name}={value}" for name, value in (props or {}).items()]
@@ -121,6 +124,17 @@ def build(
     words = ["/usr/bin/mvn", "-C", *(options or []), *chosen, *defines, *(goals or []), "deploy"]
     inside = broot.path_without_to_within(sourcedir)
     status = broot.mock(["--no-clean", "--chroot", "--unpriv", "--cwd", inside, "--", *words])
+    try:
+        _record(broot, repodir, outputdir, failed=bool(status))
+    except koji.GenericError as error:
+        if not status:
+            raise
+        broot.logger.warning("The packages of %s can't be recorded: %s", broot.name, error)
+    return status
+
+
+def _record(broot: BuildRoot, repodir: str, outputdir: str, *, failed: bool) -> None:
+    """Tell the hub what Maven has used; after a failure unknown artifacts, too, must not hide its cause."""
     ignored = broot.options.maven_repo_ignore
     broot.session.host.updateMavenBuildRootList(
         broot.id,
@@ -128,11 +142,9 @@ def build(
         artifacts(repodir, ignored),
         ignore=artifacts(outputdir, ignored),
         project=True,
-        # After a failure unknown artifacts must not hide its cause.
-        ignore_unknown=bool(status),
+        ignore_unknown=failed,
         extra_deps=broot.deps,
     )
-    return status
 
 
 def artifacts(repodir: str, ignored: Union[str, Sequence[str]]) -> List[Dict[str, Any]]:

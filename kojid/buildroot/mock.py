@@ -14,6 +14,7 @@ from typing import IO, Any, Callable, Iterator, List, Mapping, Optional, Sequenc
 
 import koji
 
+from kojid.buildroot.logs import TICK
 from kojid.system.process import STDOUT, ExitStatus, command_line, credentials_of, run
 
 logger = logging.getLogger("koji.build.buildroot")
@@ -21,7 +22,6 @@ logger = logging.getLogger("koji.build.buildroot")
 CONFIG_DIRECTORY = "/etc/mock/koji"
 OUTPUT_LOG = "mock_output.log"
 _MOCK_GROUP = "mock"
-_TICK = 0.25  # seconds between two looks at the logs; what is due when is the streamer's business
 
 
 def prefix(options: Any, name: str, extra: Mapping[str, Any]) -> List[str]:
@@ -101,8 +101,15 @@ def execute(argv: Sequence[str], options: Any, workdir: Optional[str], on_tick: 
     logger.info("%s", command_line(argv))
     with _output(workdir) as output:
         return run(
-            argv, timeout=None, tick=_TICK, on_tick=on_tick, user=user, stdout=output, stderr=STDOUT if output else None
+            argv, timeout=None, tick=TICK, on_tick=on_tick, user=user, stdout=output, stderr=STDOUT if output else None
         )
+
+
+def tell(workdir: Optional[str], text: str) -> None:
+    """Add something of the builder's own to mock_output.log, where mock's account of it would be."""
+    with _output(workdir) as output:
+        if output is not None:
+            output.write(text.encode("utf-8"))
 
 
 @contextlib.contextmanager

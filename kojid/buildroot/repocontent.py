@@ -1,7 +1,7 @@
 """Which installed package is which on the hub: from an external repo, or this repo's own with its id (contract 7.8).
 
-The files that say so belong to the repo and never change, so a process fetches each of them once, however often the
-packages of its buildroots are listed (contract 11, item 42).
+The files that say so belong to the repo and never change, so a host fetches each of them once (`repocache`), and a
+process reads each of them once, however often the packages of its buildroots are listed (contract 11, item 42).
 """
 
 from __future__ import annotations
@@ -128,10 +128,15 @@ class RepoContent:
         found: T = _cache[key]
         return found
 
+    def _fetch(self, name: str) -> bytes:
+        # The event and the time make a hub that was set up anew, and begins its numbers again, another one.
+        stamp = f"{self._repo['id']} {self._repo.get('create_event')} {self._repo.get('create_ts')}"
+        return fetch(self._options, f"{self._directory}/{name}", stamp)
+
     def _read_members(self) -> Optional[Members]:
         """The repo's own packages by N-V-R.A; None for a repo from before hub 1.34, which has no such list."""
         try:
-            content = fetch(self._options, f"{self._directory}/rpmlist.jsonl")
+            content = self._fetch("rpmlist.jsonl")
         except FileMissing:
             logger.warning("Missing repo content file: %s/rpmlist.jsonl", self._directory)
             return None
@@ -157,9 +162,9 @@ class RepoContent:
     def _read_origins(self) -> Origins:
         """The origins of each package of the merged repo: N-V-R.A to URLs."""
         try:
-            repomd = fetch(self._options, f"{self._directory}/repodata/repomd.xml")
+            repomd = self._fetch("repodata/repomd.xml")
             location = _location(repomd, "origin")
-            packed = fetch(self._options, f"{self._directory}/{location}")
+            packed = self._fetch(location)
             text = gzip.decompress(packed).decode("utf-8")
         except (ElementTree.ParseError, EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
             raise koji.GenericError(f"the origins of {self._directory} can't be read: {error}") from error

@@ -10,18 +10,20 @@ from typing import Any, Dict, List, Mapping, Set
 
 from kojid.cli import local, words
 from kojid.config.options import Options
-from kojid.daemon import measure, offline
+from kojid.daemon import offline
 from kojid.daemon.cleaner import Chore
 from kojid.daemon.cleanrun import planned
 from kojid.errors import KojidError, explain
 from kojid.system import priority
+from kojid.system.diskusage import disk_usage
 
 _DESCRIPTION = """\
 Remove now what is over on this host: content of ended tasks' buildroots, stray buildroots, stale mounts, working
-directories of dead tasks, old logs. The daemon does the same by itself when each thing's time has come; here it tries
-again at once what failed before. With --all also what is over but kept for a while, as when space is short: buildroots
-of ended tasks, those of failed ones too; working directories, and stray buildroots that the hub has as expired, that
-have not changed for 10 minutes. Nothing that a running task uses ever goes.
+directories of dead tasks, old logs, warm roots of repos that are over. The daemon does the same by itself when each
+thing's time has come; here it tries again at once what failed before. With --all also what is over but kept for a
+while, as when space is short: buildroots of ended tasks, those of failed ones too; working directories, and stray
+buildroots that the hub has as expired, that have not changed for 10 minutes; all warm roots. Nothing that a running
+task uses ever goes.
 
 While no daemon runs this program does it itself, by the ledger and the age of things alone, as no hub is asked: a
 buildroot goes when it has not changed for failed_buildroot_lifetime (10 minutes with --all)."""
@@ -89,7 +91,7 @@ def _list(chores: List[Dict[str, Any]]) -> int:
 
 
 def _size(chore: Mapping[str, Any]) -> int:
-    return sum(measure.disk_usage(Path(path)) for path in chore["paths"])
+    return sum(disk_usage(Path(path)) for path in chore["paths"])
 
 
 def _count(number: int) -> str:

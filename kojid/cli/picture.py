@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
+from kojid.buildroot.warmstore import Store, directory_of
 from kojid.cli import local, taskview
 from kojid.config.options import Options
 from kojid.daemon import buildroots, drain, measure
@@ -72,6 +73,7 @@ def _draw(options: Options, said: Mapping[str, Any], daemon: str, trouble: str) 
         "machine": _machine(),
         "cleaning": said.get("cleaning", ""),
         "measuring": bool(said.get("measuring")),
+        "warm_buildroots": _warm(options, said),
         "tasks": tasks,
         "buildroots": _buildroots(options, said, tasks),
     }
@@ -141,6 +143,23 @@ def _buildroots(options: Options, said: Mapping[str, Any], tasks: List[Dict[str,
             "measured": min(one.measured for one in found) if found else None,
         })  # fmt: skip
     return rows
+
+
+def _warm(options: Options, said: Mapping[str, Any]) -> Optional[Dict[str, Any]]:
+    """The warm roots; None where there are none and none are made."""
+    found = Store(directory_of(options)).found() if taskview.mockdir_answers(said) else []
+    if not found and not options.warm_buildroots:
+        return None
+    return {
+        "count": len(found),
+        "bytes": sum(warm.bytes for warm in found),
+        "used": max((round(warm.used, 3) for warm in found), default=None),
+        "roots": [
+            {"name": warm.path.name, "what": warm.about.what, "bytes": warm.bytes, "used": round(warm.used, 3)}
+            for warm in found
+            if warm.about is not None
+        ],
+    }
 
 
 def _guess(used: bool, *, stray: bool) -> str:

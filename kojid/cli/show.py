@@ -78,8 +78,16 @@ def _facts(picture: Mapping[str, Any]) -> Iterator[str]:
     yield f"  machine      {machine(picture['machine'])}"
     for place, room in picture["room"].items():
         yield f"  {place:<12} {room['path']}: {_room(room)}"
+    if picture["warm_buildroots"] is not None:
+        yield f"  warm roots   {_warm(picture['warm_buildroots'])}"
     if picture["cleaning"]:
         yield f"  cleaning up  {picture['cleaning']}"
+
+
+def _warm(found: Mapping[str, Any]) -> str:
+    if not found["count"]:
+        return "none yet"
+    return f"{found['count']}, {words.size(found['bytes'])}, last used {words.ago(found['used'])}"
 
 
 def _contact(picture: Mapping[str, Any]) -> str:

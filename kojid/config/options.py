@@ -163,6 +163,14 @@ _MOCK = Group("Mock and buildroots", (
            "when the buildroot is removed."),
     Option("cleanup_minspace", INT, None, "With less than so many MiB free in mockdir, buildroots of ended tasks are removed before their "
            "time, the oldest first. Unset: a quarter more than minspace."),
+    Option("warm_buildroots", BOOL, False, "Set the root aside that mock has made for a repo, arch, install group and configuration, and copy it "
+           "for the next buildroot that would be the same, rather than have mock install the packages again."),
+    Option("warm_buildroots_dir", STRING, None, "Where these roots are kept; made when missing, for root alone. Best on the file system of mockdir, if "
+           "that can share blocks between files (XFS, btrfs): copies then cost next to nothing. Unset: .warm in mockdir."),
+    Option("warm_buildroots_max_mb", INT, 20480, "MiB that they may take together, copies aside; the one that was not used for the longest time goes "
+           "first, as it does when space in mockdir gets short. 0: no limit but that."),
+    Option("warm_buildroots_lifetime", INT, 172800, "Seconds since its last use until one is removed, unless its repo has expired on the hub "
+           "before. 0: only then."),
 ))  # fmt: skip
 
 _SOURCES = Group("Sources from version control", (
@@ -191,6 +199,9 @@ _REPOS = Group("Repositories", (
     Option("createrepo_skip_stat", BOOL, True, "Trust that packages did not change when reusing it."),
     Option("distrepo_skip_stat", BOOL, False, "The same for distribution repositories, where signatures may change."),
     Option("copy_old_repodata", BOOL, False, "Copy an arch's metadata when nothing in it changed."),
+    Option("createrepo_databases", choice("auto", "yes", "no"), "auto", "Whether repositories get SQLite databases "
+           "besides the XML, which only yum uses and which take most of the time; auto: if the tag's mock.package_manager "
+           "is yum. The stock daemon always makes them."),
 ))  # fmt: skip
 
 _OTHER = Group("Maven and images", (

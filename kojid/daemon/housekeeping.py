@@ -6,6 +6,7 @@ again. Deleting happens in a process of its own; the loop goes on meanwhile (con
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import time
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from kojid.daemon.leftovers import Leftovers
 from kojid.daemon.probes import Probes
 from kojid.daemon.shortage import Shortage
 from kojid.daemon.supervisor import Supervisor
+from kojid.daemon.warmroots import WarmRoots
 from kojid.metrics import tally
 
 _log = logging.getLogger("koji.TaskManager")
@@ -61,11 +63,13 @@ class Housekeeping:
         self._cleaner = Cleaner(supervisor, options.mockdir, self._chore_ended)
         self._shortage = Shortage(options, probes)
         self._leftovers = Leftovers(session, options, supervisor, self._shortage)
+        self._warm = WarmRoots(session, options)
         self._mockdir = Path(options.mockdir)
         self._retired: Dict[int, Retired] = {}
         self._settled: Set[int] = set()
         self._emptied: Set[int] = set()
         self._freed = float("-inf")
+        self._writable = True
         self._local: List[Local] = []
         self._active: Dict[int, Mapping[str, Any]] = {}
         self._since: Dict[int, float] = {}
@@ -84,6 +88,7 @@ class Housekeeping:
         stray = [broot for broot in local if broot.id not in in_use]
         _log.debug("Expired/stray buildroots: %d", len(stray))
         run = self._run if self._run is not None and self._run.due else None
+        self._notice_recovery()
         if self._probes.answer("mockdir").room is None:
             if run is not None:
                 run.refused(f"{self._mockdir} is missing or does not answer: nothing in there can be judged")
@@ -93,10 +98,19 @@ class Housekeeping:
         early = run is not None and run.everything
         chores = [chore for broot in stray for chore in self._consider(broot, early=early)]
         chores += self._leftovers.chores(local, in_use, mine, early=None if run is None else early)
+        chores += self._warm.chores(early=None if run is None else early)
         if run is not None:
             run.offered(chores, self._cleaner.current)
         if run is None or not run.dry:
-            self._cleaner.offer([*chores, *self._make_room(stray)])
+            self._cleaner.offer([*chores, *(self._make_room(stray) or self._warm.spares())])
+
+    def _notice_recovery(self) -> None:
+        """What failed for the file system's sake need not wait for its next try once that is mended."""
+        room = self._probes.answer("mockdir").room
+        writable = room is not None and not room.read_only
+        if writable and not self._writable:
+            self._cleaner.forgive()
+        self._writable = writable
 
     def clean(self, *, dry: bool, everything: bool) -> Run:
         """Have the next sweep do, or with `dry` only list, all that is due, whatever failed before.
@@ -238,9 +252,12 @@ class Housekeeping:
         return f"its task {retired.task_id} is {koji.TASK_STATES[retired.task_state].lower()}"
 
     def _make_room(self, stray: Sequence[Local]) -> List[Chore]:
-        """With little space left: the oldest buildroot of an ended task goes before its time, then the next one."""
+        """With little space left: a warm root goes, or the oldest buildroot of an ended task, then the next one."""
         if not self._is_short():
             return []
+        for chore in self._warm.oldest():
+            if self._cleaner.willing(chore.key):
+                return [dataclasses.replace(chore, done=self._room_made)]
         over = [broot for broot in stray if self._is_over(broot)]
         for broot in sorted(over, key=lambda broot: self._retired[broot.id].retire_ts):
             chore = self._removal(broot, time.time() - self._retired[broot.id].retire_ts, self._room_made)

@@ -11,13 +11,14 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Iterator, Set, Tuple
+from typing import Any, Dict
 
 from kojid.daemon import buildroots
 from kojid.daemon.supervisor import Supervisor
 from kojid.errors import HostFault, explain
 from kojid.system import priority
 from kojid.system.child import ExitStatus
+from kojid.system.diskusage import disk_usage
 from kojid.system.files import write_atomic
 
 _log = logging.getLogger("koji.build.measure")
@@ -92,40 +93,3 @@ def sizes(ledger: Path) -> Dict[str, Size]:
         return {name: Size(int(one["bytes"]), float(one["measured"])) for name, one in found.items()}
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return {}
-
-
-def disk_usage(directory: Path) -> int:
-    """Bytes that a directory takes on its own file system; no link is followed, no mount entered."""
-    try:
-        device = directory.lstat().st_dev
-    except OSError:
-        return 0
-    seen: Set[Tuple[int, int]] = set()
-    total = 0
-    for status in _entries(directory, device):
-        if status.st_nlink > 1:
-            if (status.st_dev, status.st_ino) in seen:
-                continue
-            seen.add((status.st_dev, status.st_ino))
-        total += status.st_blocks * 512
-    return total
-
-
-def _entries(directory: Path, device: int) -> Iterator[os.stat_result]:
-    """The status of everything below a directory, and its own; what vanishes meanwhile is left out."""
-    heap = [str(directory)]
-    while heap:
-        here = heap.pop()
-        try:
-            status = os.lstat(here)
-            if status.st_dev != device:
-                continue
-            yield status
-            with os.scandir(here) as entries:
-                for entry in entries:
-                    if entry.is_dir(follow_symlinks=False):
-                        heap.append(entry.path)
-                    else:
-                        yield entry.stat(follow_symlinks=False)
-        except OSError:
-            continue

@@ -9,14 +9,16 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Iterator, List, Set
+from typing import Callable, Iterator, List, Set
 
+from kojid.buildroot.warmstore import Store, directory_of
 from kojid.config.options import Options
 from kojid.daemon import buildroots, tasklog, workdirs
 from kojid.daemon.buildroots import Local
 from kojid.daemon.cleaner import Chore
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.reattach import living
+from kojid.daemon.warmroots import reasons
 from kojid.errors import HostFault
 from kojid.system import locks
 
@@ -39,6 +41,7 @@ def chores(options: Options, ledger: Ledger, *, everything: bool) -> List[Chore]
         *_strays(options, used),
         *_workdirs(options, running, everything=everything),
         *_logs(options),
+        *_warm(options, everything=everything),
     ]
     return sorted(found, key=lambda chore: -chore.age)
 
@@ -102,6 +105,19 @@ def _workdirs(options: Options, running: Set[int], *, everything: bool) -> Itera
 def _workdir(path: Path, age: float) -> Chore:
     why = "its task does not run here"
     return Chore(f"working directory {path}", age, lambda: workdirs.remove_unused(path), why=why, paths=[path])
+
+
+def _warm(options: Options, *, everything: bool) -> Iterator[Chore]:
+    store = Store(directory_of(options))
+    roots = store.found()
+    due = reasons(roots, options, {}, everything=everything)
+    for path, why in [*due.items(), *((path, "it is half made, or half removed") for path in store.remains())]:
+        used = next((warm.used for warm in roots if warm.path == path), time.time())
+        yield Chore(f"warm root {path.name}", time.time() - used, _removal_of(store, path), why=why, paths=[path])
+
+
+def _removal_of(store: Store, path: Path) -> Callable[[], None]:
+    return lambda: store.remove(path)
 
 
 def _logs(options: Options) -> Iterator[Chore]:

@@ -197,6 +197,12 @@ def _build(hub: Inquiry, data: Mapping[str, Any]) -> Optional[Found]:
     return Found(max(ids)) if ids else None
 
 
+def _begun(hub: Inquiry, task_id: int, *_: Any) -> Optional[Found]:
+    """The build that a task has begun; a second call would begin the next release."""
+    found = _build(hub, {"task_id": task_id})
+    return Found(hub.session.getBuild(found.answer)) if found else None
+
+
 def _completed(hub: Inquiry, task_id: int, build_id: int, *_: Any, **__: Any) -> Optional[Found]:
     return _build_in(hub, task_id, build_id, "COMPLETE")
 
@@ -213,6 +219,10 @@ def _build_in(hub: Inquiry, task_id: int, build_id: Any, state: str) -> Optional
 
 def _scratch(hub: Inquiry, task_id: int, *args: Any, **kwargs: Any) -> Optional[Found]:
     return Found() if scratchfiles.are_moved(hub.session, task_id, *args, **kwargs) else None
+
+
+def _scratch_images(hub: Inquiry, task_id: int, results: Mapping[str, Any], *_: Any) -> Optional[Found]:
+    return Found() if scratchfiles.images_are_moved(hub.session, task_id, results) else None
 
 
 def _tagged(hub: Inquiry, _task_id: int, tag: Any, build: Any, *_: Any, **__: Any) -> Optional[Found]:
@@ -265,10 +275,10 @@ _RULES: Dict[str, Rule] = {
     "host.freeTasks": _DONE,
     "host.importWrapperRPMs": _DONE,
     "host.initBuild": Rule(Proven.AGAIN, _build, first=True),
-    "host.initImageBuild": _AGAIN,
-    "host.initMavenBuild": _AGAIN,
+    "host.initImageBuild": Rule(Proven.AGAIN, _begun, first=True),
+    "host.initMavenBuild": Rule(Proven.AGAIN, _begun, first=True),
     "host.moveBuildToScratch": Rule(Proven.DONE, _scratch),
-    "host.moveImageBuildToScratch": _DONE,
+    "host.moveImageBuildToScratch": Rule(Proven.DONE, _scratch_images),
     "host.moveMavenBuildToScratch": _DONE,
     "host.newBuildRoot": Rule(Proven.AGAIN, _buildroot, first=True),
     "host.openTask": Rule(Proven.ASK, _opened),

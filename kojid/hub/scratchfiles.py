@@ -28,14 +28,31 @@ def are_moved(
         koji.GenericError: this session does not know where the volume is.
         requests.RequestException: the volume could not be asked.
     """
+    names = [os.path.basename(path) for path in [srpm, *_each_noarch_once(rpms)]]
+    names += _log_names(logs or {})
+    return _all_exist(session, task_id, [f"task_{task_id}/{name}" for name in names])
+
+
+def images_are_moved(session: Any, task_id: int, results: Mapping[str, Mapping[str, Any]]) -> bool:
+    """Whether all files of `host.moveImageBuildToScratch` lie where it puts them (contract 6.9); as `are_moved`."""
+    names: List[str] = []
+    for result in results.values():
+        if "task_id" in result:
+            home, wrapped = f"task_{result['task_id']}", result.get("rpmresults")
+            names += [f"{home}/{name}" for name in [*result["files"], *result["logs"]]]
+            if wrapped:
+                packages = [wrapped["srpm"], *wrapped["rpms"], *wrapped["logs"]]
+                names += [f"{home}/rpms/{name}" for name in packages]
+    return _all_exist(session, task_id, names)
+
+
+def _all_exist(session: Any, task_id: int, names: Sequence[str]) -> bool:
+    """Whether all of these files lie below the scratch directory of the task's owner."""
     topurl = session.opts.get("topurl")
     if not topurl:
         raise koji.GenericError("no topurl is set")
     owner = session.getUser(session.getTaskInfo(task_id)["owner"])["name"]
-    home = f"scratch/{owner}/task_{task_id}"
-    names = [os.path.basename(path) for path in [srpm, *_each_noarch_once(rpms)]]
-    names += _log_names(logs or {})
-    return all(_exists(volume_url(topurl, f"{home}/{name}")) for name in names)
+    return all(_exists(volume_url(topurl, f"scratch/{owner}/{name}")) for name in names)
 
 
 def _each_noarch_once(rpms: Sequence[str]) -> List[str]:

@@ -8,20 +8,19 @@ import hashlib
 import logging
 import os
 import time
-import zlib
 from pathlib import Path
-from typing import Any, BinaryIO, Callable, Dict, Iterator, Optional, Union, cast
+from typing import Any, BinaryIO, Callable, Dict, Iterator, List, Optional, Sequence, Tuple, Union, cast
 
 import koji
 
-from kojid.hub import meter
+from kojid.hub import blocks, meter, transfers
+from kojid.hub.blocks import BLOCKSIZE, Block, Pace
 
 logger = logging.getLogger("koji.daemon")
 
-BLOCKSIZE = 8 * 1024 * 1024
 # Seconds before each new try of a block that arrived wrong, or that the hub still holds a lock against.
 _PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0)
-_END_OF_FILE = -1
+END_OF_FILE = -1
 
 
 class Uploader:
@@ -31,15 +30,21 @@ class Uploader:
         session: the hub session; one upload at a time, the hub wants calls in their order.
         upload_dir: where below the hub's work directory, e.g. ``tasks/5/10005``.
         volume: the hub's volume, when it is not the default one.
-        blocksize: bytes per request.
+        blocksize: bytes per request; None fits them to the latency.
+
+    Attributes:
+        session: the hub session.
     """
 
     def __init__(
-        self, session: Any, upload_dir: str, *, volume: Optional[str] = None, blocksize: int = BLOCKSIZE
+        self, session: Any, upload_dir: str, *, volume: Optional[str] = None, blocksize: Optional[int] = None
     ) -> None:
-        self._session = session
+        self.session = session
         self._directory = upload_dir
         self._blocksize = blocksize
+        took = getattr(getattr(session, "contact", None), "took", None)
+        self._pace = Pace(took if isinstance(took, float) else None)
+        self._named_volume = volume
         self._volume: Dict[str, str] = {} if volume in (None, "", "DEFAULT") else {"volume": str(volume)}
 
     def file(self, source: Union[Path, str, BinaryIO], name: str, *, subdir: str = "") -> str:
@@ -66,6 +71,23 @@ class Uploader:
             self._whole(source, directory, name)
         return f"{directory}/{name}"
 
+    def files(self, items: Sequence[transfers.Item]) -> List[str]:
+        """Upload files, several at a time; each replaces what was there under its name.
+
+        The session is used meanwhile, and subsessions of it where that pays.
+
+        Returns:
+            Their paths below the hub's work directory, in the order of the items.
+
+        Raises:
+            as `file` and the items' `open`: the first error; what has not begun by then is not sent any more.
+        """
+        return transfers.upload(self, items)
+
+    def beside(self, session: Any) -> Uploader:
+        """One for the same place with another session."""
+        return Uploader(session, self._directory, volume=self._named_volume, blocksize=self._blocksize)
+
     @contextlib.contextmanager
     def writer(self, name: str) -> Iterator[BinaryIO]:
         """Upload what is written while it is written, a block at a time: for what is too big to be kept anywhere.
@@ -76,10 +98,12 @@ class Uploader:
         Raises as `file`, at the end or when a block is full.
         """
         check_name(name)
-        stream = _BlockWriter(lambda data, offset: self._block(self._directory, name, data, offset), self._blocksize)
+        stream = _BlockWriter(
+            lambda data, offset: self._block(self._directory, name, data, offset), self._blocksize or BLOCKSIZE
+        )
         yield cast(BinaryIO, stream)
         stream.finish()
-        answer = self._session.callMethod("checkUpload", self._directory, name, **self._volume)
+        answer = self.session.callMethod("checkUpload", self._directory, name, **self._volume)
         if answer is None or int(answer["size"]) != stream.sent:
             there = "none" if answer is None else f"{answer['size']} bytes"
             raise koji.GenericError(f"the hub has {there} of {self._directory}/{name} instead of {stream.sent} bytes")
@@ -98,6 +122,53 @@ class Uploader:
         check_name(name)
         self._block(self._below(subdir), name, data, offset)
 
+    def together(self, files: Sequence[Tuple[str, str, bytes]]) -> List[int]:
+        """Upload small files by one request. Each is one call in it, which the hub checks by size and sha256.
+
+        Args:
+            files: subdirectory, name and content of each.
+
+        Returns:
+            The indices of those that the hub has not taken this way, for whatever reason.
+
+        Raises:
+            OSError: the hub can't be reached.
+        """
+        return self._by_one_request(
+            # At the "end of the file" with the whole of it: the hub replaces what it has, and checks what it then has.
+            [self._in_one_call(subdir, name, content, END_OF_FILE) for subdir, name, content in files]
+        )
+
+    def blocks(self, pieces: Sequence[Tuple[str, bytes, int]]) -> List[int]:
+        """Upload small pieces of several growing files by one request. Repeating them is safe.
+
+        Args:
+            pieces: name, content and offset of each. One at offset 0 begins the file anew, if its name ends in ".log".
+
+        Returns, raises as `together`.
+        """
+        return self._by_one_request([self._in_one_call("", name, data, offset) for name, data, offset in pieces])
+
+    def _by_one_request(self, arguments: Sequence[Tuple[Any, ...]]) -> List[int]:
+        size = sum(one[2] for one in arguments)
+        try:
+            with meter.block(size), self.session.multicall(strict=False) as calls:
+                pending = [calls.uploadFile(*one, **self._volume) for one in arguments]
+        except (koji.GenericError, koji.Fault) as error:
+            logger.info("The hub does not take %d small files by one request: %s", len(arguments), error)
+            return list(range(len(arguments)))
+        return [index for index, call in enumerate(pending) if not _is_true(call)]
+
+    def _in_one_call(self, subdir: str, name: str, content: bytes, offset: int) -> Tuple[Any, ...]:
+        digest = hashlib.sha256(content).hexdigest()
+        encoded = base64.b64encode(content).decode("ascii")
+        return (self._below(subdir), name, len(content), ("sha256", digest), offset, encoded)
+
+    def path(self, name: str, subdir: str = "") -> str:
+        """Where below the hub's work directory a file goes. Raises koji.GenericError for what a hub would refuse."""
+        check_name(name)
+        return f"{self._below(subdir)}/{name}"
+
     def _below(self, subdir: str) -> str:
         if not subdir:
             return self._directory
@@ -108,34 +179,41 @@ class Uploader:
 
     @property
     def _raw(self) -> bool:
-        return bool(self._session.opts.get("use_fast_upload", True))
+        return bool(self.session.opts.get("use_fast_upload", True))
+
+    @property
+    def _streams(self) -> bool:
+        # The library's debugging shows bodies, and it knows only how to show bytes.
+        return self._raw and not self.session.opts.get("debug_xmlrpc")
 
     def _whole(self, source: BinaryIO, directory: str, name: str) -> None:
         started = time.monotonic()
         whole = _Checksum(with_sha256=not self._raw)
-        blocks = 0
+        sent = 0
         repeated = False
         while True:
-            data = source.read(self._blocksize)
-            if not data and blocks:
+            data = blocks.read(source, self._blocksize or self._pace.size, streamed=self._streams)
+            if not data and sent:
                 break
+            begun = time.monotonic()
             self._block(directory, name, data, whole.size)
-            repeated = repeated or getattr(self._session, "retries", 0) > 1
+            self._pace.note(len(data), time.monotonic() - begun)
+            repeated = repeated or getattr(self.session, "retries", 0) > 1
             whole.update(data)
-            blocks += 1
+            sent += 1
         if not self._raw:
             self._finish_base64(directory, name, whole)
-        elif blocks > 1:  # the answer to a single block has told size and checksum of the whole file
+        elif sent > 1:  # the answer to a single block has told size and checksum of the whole file
             self._check(directory, name, whole, with_digest=repeated)
         seconds = time.monotonic() - started
         logger.debug("Upload: %s/%s complete. %d bytes in %.1f seconds", directory, name, whole.size, seconds)
 
-    def _block(self, directory: str, name: str, data: bytes, offset: int) -> None:
+    def _block(self, directory: str, name: str, data: Block, offset: int) -> None:
         with meter.block(len(data)):
             self._put(directory, name, data, offset)
 
-    def _put(self, directory: str, name: str, data: bytes, offset: int) -> None:
-        send = self._send_raw if self._raw else self._send_base64
+    def _put(self, directory: str, name: str, data: Block, offset: int) -> None:
+        send: Callable[..., Optional[str]] = self._send_raw if self._raw else self._send_base64
         for pause in (*_PAUSES, None):
             try:
                 problem = send(directory, name, data, offset)
@@ -153,12 +231,12 @@ class Uploader:
             f"upload of {directory}/{name} failed at offset {offset} after {len(_PAUSES) + 1} tries: {problem}"
         )
 
-    def _send_raw(self, directory: str, name: str, data: bytes, offset: int) -> Optional[str]:
+    def _send_raw(self, directory: str, name: str, data: Block, offset: int) -> Optional[str]:
         """Send a block as it is; returns what was wrong with its arrival."""
-        answer = self._session.callMethod("rawUpload", data, offset, directory, name, overwrite=True, **self._volume)
+        answer = self.session.callMethod("rawUpload", data, offset, directory, name, overwrite=True, **self._volume)
         if answer["size"] != len(data):
             return f"the hub received {answer['size']} bytes of {len(data)}"
-        digest = hexadler32(zlib.adler32(data))
+        digest = hexadler32(blocks.adler32(data))
         if answer["hexdigest"] != digest:
             return f"the hub received checksum {answer['hexdigest']} instead of {digest}"
         return None
@@ -168,21 +246,21 @@ class Uploader:
             return None
         digest = hashlib.sha256(data).hexdigest()
         encoded = base64.b64encode(data).decode("ascii")
-        done = self._session.callMethod(
+        done = self.session.callMethod(
             "uploadFile", directory, name, len(data), ("sha256", digest), offset, encoded, **self._volume
         )
         return None if done else "the hub did not accept the block"
 
     def _finish_base64(self, directory: str, name: str, whole: _Checksum) -> None:
-        done = self._session.callMethod(
-            "uploadFile", directory, name, whole.size, ("sha256", whole.sha256), _END_OF_FILE, "", **self._volume
+        done = self.session.callMethod(
+            "uploadFile", directory, name, whole.size, ("sha256", whole.sha256), END_OF_FILE, "", **self._volume
         )
         if not done:
             raise koji.GenericError(f"the hub's copy of {directory}/{name} differs from the file")
 
     def _check(self, directory: str, name: str, whole: _Checksum, *, with_digest: bool) -> None:
         options = {"verify": "adler32", **self._volume} if with_digest else self._volume
-        answer = self._session.callMethod("checkUpload", directory, name, **options)
+        answer = self.session.callMethod("checkUpload", directory, name, **options)
         if answer is None:
             raise koji.GenericError(f"the hub has no {directory}/{name} after its upload")
         if int(answer["size"]) != whole.size:
@@ -191,6 +269,14 @@ class Uploader:
             )
         if with_digest and answer["hexdigest"] != whole.adler32:
             raise koji.GenericError(f"the hub's copy of {directory}/{name} has another checksum than the file")
+
+
+def _is_true(call: Any) -> bool:
+    try:
+        return call.result is True
+    except (koji.GenericError, koji.Fault) as error:
+        logger.info("The hub does not take a small file: %s", error)
+        return False
 
 
 class _BlockWriter:
@@ -231,10 +317,10 @@ class _Checksum:
         self._adler = 1
         self._sha = hashlib.sha256() if with_sha256 else None
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: Block) -> None:
         self.size += len(data)
-        self._adler = zlib.adler32(data, self._adler)
-        if self._sha is not None:
+        self._adler = blocks.joined_adler32(self._adler, blocks.adler32(data), len(data))
+        if self._sha is not None and isinstance(data, bytes):  # which it is where blocks are not sent as they are
             self._sha.update(data)
 
     @property

@@ -99,6 +99,8 @@ TABLE: Tuple[Metric, ...] = (
            "epoch; missing without one."),
     Metric("kojid_buildroots", GAUGE, ("fate",), "Buildroots that have a configuration here, by what becomes of them."),
     Metric("kojid_cleanups_total", COUNTER, ("result",), "Buildroots and the like that were cleaned up: ok or failed."),
+    Metric("kojid_warm_buildroots_total", COUNTER, ("result",), "Roots that were copied rather than made by mock (used), "
+           "set aside for that (made), or could not be (failed)."),
     # What was left behind
     Metric("kojid_leaked_processes_total", COUNTER, ("kind",), "Processes that had to be ended: remains (of a task that "
            "had ended), orphan (of one, outside its tree), stray (found at the start, without a record)."),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import bisect
 import json
 import math
+import threading
 from typing import Any, Dict, Iterable, Iterator, List, Optional, Tuple
 
 from kojid.metrics.table import BY_NAME, COUNTER, HISTOGRAM, Metric
@@ -99,6 +100,7 @@ def _width(metric: Metric) -> int:
 
 
 _tally: Optional[Tally] = None
+_turn = threading.Lock()  # uploads side by side are counted by several threads
 
 
 def begin() -> None:
@@ -127,13 +129,15 @@ def counting() -> bool:
 def count(name: str, *labels: str, amount: float = 1.0) -> None:
     """Add to a counter of the table; label values in the table's order."""
     if _tally is not None:
-        _tally.count(name, labels, amount)
+        with _turn:
+            _tally.count(name, labels, amount)
 
 
 def observe(name: str, seconds: float, *labels: str) -> None:
     """Add an observation to a histogram of the table."""
     if _tally is not None:
-        _tally.observe(name, labels, seconds)
+        with _turn:
+            _tally.observe(name, labels, seconds)
 
 
 def current() -> Tally:

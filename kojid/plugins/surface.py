@@ -17,7 +17,7 @@ from kojid.buildroot import BuildRoot
 from kojid.sources.scm import SCM
 from kojid.tasks import registry
 from kojid.tasks.base import BaseBuildTask, BaseTaskHandler
-from kojid.tasks.images import BuildImageTask, MultiPlatformTask
+from kojid.tasks.images import BuildImageTask, ImageTask, MultiPlatformTask
 
 # The stock daemon's handler classes, by a method of each: whoever handles it here goes by that name too.
 _HANDLERS = {
@@ -48,7 +48,7 @@ _HANDLERS = {
     "createDistRepoTask": "createdistrepo",
 }
 # Classes without a method of their own that belong to what is not here.
-_BASES = ("ImageTask", "OzImageTask", "BuildRootLogs")
+_BASES = ("OzImageTask", "BuildRootLogs")
 # What the stock daemon has taken into its own namespace from the library.
 _DAEMON = ("TaskManager", "fast_incremental_upload", "incremental_upload", "log_output")
 _TASKS = ("RefuseTask", "ServerExit", "ServerRestart")
@@ -63,6 +63,7 @@ def names() -> Dict[str, Any]:
         "BaseTaskHandler": BaseTaskHandler,
         "BuildImageTask": BuildImageTask,
         "BuildRoot": BuildRoot,
+        "ImageTask": ImageTask,
         "MultiPlatformTask": MultiPlatformTask,
         "SCM": SCM,
         "koji": koji,

@@ -14,6 +14,7 @@ from typing import Any, Dict, List, Optional, Sequence, Tuple
 
 import koji
 
+from kojid.hub.transfers import Item
 from kojid.hub.upload import Uploader
 from kojid.repos import contents, metadata
 
@@ -63,10 +64,8 @@ def upload(uploader: Uploader, old_dir: Path, arch: str) -> Tuple[str, List[str]
     names = metadata.files(repodata)
     if "repomd.xml" not in names or not metadata.named(repodata).issubset(names):
         raise koji.GenericError(f"{repodata} is not complete")
-    directory = ""
-    for name in names:
-        directory = uploader.file(repodata / name, name, subdir=arch)[: -len(name) - 1]
-    return directory, names
+    paths = uploader.files([Item.of(repodata / name, subdir=arch) for name in names])
+    return paths[0].rpartition("/")[0], names
 
 
 def repo_json_updates(old_repo_id: int, arches: Sequence[str]) -> Dict[str, Any]:

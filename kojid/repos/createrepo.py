@@ -1,16 +1,20 @@
-"""Making the metadata of one arch of a repo with createrepo_c, or with createrepo (contract 9.3, 1 to 3)."""
+"""Making the metadata of one arch of a repo with createrepo_c, or with createrepo (contract 9.3, 1 to 3).
+
+What an older repo's metadata spares is `update`'s to know.
+"""
 
 from __future__ import annotations
 
 import logging
 import shutil
 from pathlib import Path
-from typing import Any, Callable, List, Optional
+from typing import Any, Callable, List, Mapping, Optional
 
 import koji
 
-from kojid.repos import contents, metadata
+from kojid.repos import contents, metadata, update
 from kojid.repos.faults import failure, quote
+from kojid.repos.update import Job
 from kojid.repos.verify import require_whole
 from kojid.system import phases
 from kojid.system.process import run
@@ -27,7 +31,14 @@ OnTick = Optional[Callable[[], None]]
 
 
 def command(
-    options: Any, arch_dir: Path, out: Path, *, pkglist: Optional[Path], comps: Optional[Path], update: bool
+    options: Any,
+    arch_dir: Path,
+    out: Path,
+    *,
+    pkglist: Optional[Path],
+    comps: Optional[Path],
+    updated: bool = False,
+    databases: bool = True,
 ) -> List[str]:
     """The command line (contract 9.3, 2).
 
@@ -37,24 +48,45 @@ def command(
         out: where the metadata goes.
         pkglist: the list of packages; None when there are none, and then `out`, which is empty, is gone through.
         comps: the package groups, if there are any.
-        update: whether `out` holds older metadata to be used again.
+        updated: whether `out` holds older metadata to be used again.
+        databases: whether SQLite databases are made too; the older createrepo always makes them.
     """
     argv = [CREATEREPO_C, "--error-exit-val"] if options.use_createrepo_c else [CREATEREPO]
-    argv += ["-vd", "-o", str(out)]
+    argv += ["-vd"] if databases or not options.use_createrepo_c else ["-v", "--no-database"]
+    argv += ["-o", str(out)]
     if pkglist is not None:
         argv += ["-i", str(pkglist)]
     if comps is not None:
         argv += ["-g", str(comps)]
-    if update:
+    if updated:
         argv.append("--update")
         if options.createrepo_skip_stat:
             argv.append("--skip-stat")
     return [*argv, str(arch_dir if pkglist is not None else out)]
 
 
+def wants_databases(options: Any, tag_extra: Mapping[str, Any]) -> bool:
+    """Whether a repo gets SQLite databases: only yum has a use for them, and making them is most of the work.
+
+    Args:
+        options: the daemon's options; `createrepo_databases` is yes, no or auto.
+        tag_extra: the extra of the repo's tag, which says what its buildroots are filled with.
+    """
+    if options.createrepo_databases == "auto":
+        return str(tag_extra.get("mock.package_manager", "")).startswith("yum")
+    return bool(options.createrepo_databases == "yes")
+
+
 @phases.during("createrepo")
 def create(
-    options: Any, arch_dir: Path, out: Path, *, log: Path, old_repodata: Optional[Path] = None, on_tick: OnTick = None
+    options: Any,
+    arch_dir: Path,
+    out: Path,
+    *,
+    log: Path,
+    old_repodata: Optional[Path] = None,
+    databases: bool = True,
+    on_tick: OnTick = None,
 ) -> Path:
     """Make the metadata of one arch and make sure that no package was left out.
 
@@ -64,6 +96,7 @@ def create(
         out: directory for the outcome; made when missing.
         log: file that the output of the command is appended to.
         old_repodata: metadata of an older repo to be used again, if any; a missing one is only a warning.
+        databases: whether SQLite databases are made too.
         on_tick: called while the command runs, for streaming the log.
 
     Returns:
@@ -74,20 +107,55 @@ def create(
         HostFault: it is not installed, or this host's disk or memory is full.
     """
     out.mkdir(parents=True, exist_ok=True)
-    listed = arch_dir / "pkglist"
-    pkglist = listed if listed.exists() and listed.stat().st_size > 0 else None
-    comps = arch_dir.parent / "groups" / "comps.xml"
-    update = pkglist is not None and options.createrepo_update and reuse(old_repodata, out / "repodata")
-    argv = command(options, arch_dir, out, pkglist=pkglist, comps=comps if comps.exists() else None, update=update)
-    if update and old_repodata is not None and not contents.same_packages(old_repodata.parent, arch_dir):
-        logger.warning("Packages have been replaced since the metadata of %s was made", old_repodata)
-        argv = [word for word in argv if word != "--skip-stat"]
-    status = run(argv, timeout=float(options.command_timeout), log=log, on_tick=on_tick)
-    if not status.ok:
-        raise failure("failed to create repo", argv[0], status, log)
-    require_whole(out / "repodata", argv[0])
-    check_count(out / "repodata", pkglist, log)
-    return out / "repodata"
+    maker = _Maker(options, arch_dir, log, databases, on_tick)
+    if is_empty(arch_dir):
+        return maker.run(out, None)
+    pkglist = arch_dir / "pkglist"
+    if not options.createrepo_update or old_repodata is None:
+        return maker.run(out, pkglist)
+    if not old_repodata.is_dir():
+        logger.warning("Old repodata is missing: %s", old_repodata)
+        return maker.run(out, pkglist)
+    job = Job(arch_dir, old_repodata, out, log, databases)
+    if options.use_createrepo_c and options.createrepo_skip_stat and update.update(job, maker.run_some):
+        return job.repodata
+    return maker.run(out, pkglist, old_repodata)
+
+
+class _Maker:
+    """Runs the command and looks at what it has made; arguments and errors as `create`."""
+
+    def __init__(self, options: Any, arch_dir: Path, log: Path, databases: bool, on_tick: OnTick) -> None:
+        self._options, self._arch_dir, self._log = options, arch_dir, log
+        self._databases, self._on_tick = databases, on_tick
+        comps = arch_dir.parent / "groups" / "comps.xml"
+        self._comps = comps if comps.exists() else None
+
+    def run_some(self, pkglist: Path, out: Path) -> Path:
+        """Make metadata of the packages on a list, perhaps of none."""
+        return self.run(out, pkglist if pkglist.stat().st_size > 0 else None)
+
+    def run(self, out: Path, pkglist: Optional[Path], old_repodata: Optional[Path] = None) -> Path:
+        """Make metadata; `old_repodata` is used again where it can be."""
+        updated = old_repodata is not None and reuse(old_repodata, out / "repodata")
+        argv = command(
+            self._options,
+            self._arch_dir,
+            out,
+            pkglist=pkglist,
+            comps=self._comps,
+            updated=updated,
+            databases=self._databases,
+        )
+        if updated and old_repodata is not None and not contents.same_packages(old_repodata.parent, self._arch_dir):
+            logger.warning("Packages have been replaced since the metadata of %s was made", old_repodata)
+            argv = [word for word in argv if word != "--skip-stat"]
+        status = run(argv, timeout=float(self._options.command_timeout), log=self._log, on_tick=self._on_tick)
+        if not status.ok:
+            raise failure("failed to create repo", argv[0], status, self._log)
+        require_whole(out / "repodata", argv[0])
+        check_count(out / "repodata", pkglist, self._log)
+        return out / "repodata"
 
 
 def mark_empty(repodata: Path) -> None:
@@ -113,11 +181,12 @@ def reuse(old_repodata: Optional[Path], repodata: Path) -> bool:
     """
     if old_repodata is None:
         return False
-    if not old_repodata.is_dir():
+    # Without it the command would leave the older files beside its own.
+    if not (old_repodata / "repomd.xml").is_file():
         logger.warning("Old repodata is missing: %s", old_repodata)
         return False
-    # Where packages came from is a matter of the merge, which is done anew.
-    ignore = shutil.ignore_patterns("*pkgorigins.gz", EMPTY_MARK)
+    # Where packages came from is a matter of the merge, which is done anew; databases are never read.
+    ignore = shutil.ignore_patterns("*pkgorigins.gz", "*.sqlite*", EMPTY_MARK)
     try:
         shutil.copytree(old_repodata, repodata, symlinks=True, ignore=ignore)
     except (OSError, shutil.Error) as error:

@@ -9,6 +9,7 @@ from typing import Any, Dict, List, Mapping, Tuple
 
 import koji
 
+from kojid.hub.transfers import Item
 from kojid.hub.upload import Uploader
 
 DEBUG = "debug"
@@ -70,10 +71,12 @@ def upload(uploader: Uploader, directory: Path, manifest: Path) -> None:
         manifest: where the list is written.
     """
     names: List[str] = []
+    items: List[Item] = []
     for relative, path in _files(directory):
         below, _, name = relative.rpartition("/")
-        uploader.file(path, name, subdir="" if below == "." else below)
+        items.append(Item.of(path, name, "" if below == "." else below))
         names.append(relative)
+    uploader.files(items)
     manifest.write_text(json.dumps(names, indent=4), encoding="utf-8")
     uploader.file(manifest, MANIFEST)
 

@@ -48,6 +48,7 @@ class Target(NamedTuple):
         arch_dir: its directory for the arch, as the hub has made it.
         workdir: the task's working directory.
         out: where the merged metadata goes; the repo's own lies there before and is moved aside.
+        databases: whether SQLite databases are made too.
     """
 
     arch: str
@@ -55,6 +56,7 @@ class Target(NamedTuple):
     arch_dir: Path
     workdir: Path
     out: Path
+    databases: bool = True
 
 
 def command(target: Target, external: External, version: Version) -> List[str]:
@@ -70,6 +72,8 @@ def command(target: Target, external: External, version: Version) -> List[str]:
     if external.mode != "bare" and blocklist.exists():
         argv += ["-b", str(blocklist)]
     argv += ["-a", target.arch, "-o", str(target.out)]
+    if not target.databases:
+        argv.append("--no-database")
     if version >= _ARCH_EXPAND_SINCE:
         argv.append("--arch-expand")
     comps = target.arch_dir.parent / "groups" / "comps.xml"

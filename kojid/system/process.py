@@ -159,7 +159,7 @@ def run(
     *,
     timeout: Optional[float],
     log: Optional[Path] = None,
-    tick: float = 1.0,
+    tick: float = 0.25,
     on_tick: Optional[Callable[[], None]] = None,
     **spawn_args: Any,
 ) -> ExitStatus:

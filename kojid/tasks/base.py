@@ -9,6 +9,7 @@ done anew here: waiting, uploads, downloads and the working directory. The rest 
 
 from __future__ import annotations
 
+import functools
 import os
 import stat
 import time
@@ -20,7 +21,8 @@ import koji.tasks
 import koji.util
 
 from kojid.errors import HostFault, KojidError
-from kojid.hub import capabilities
+from kojid.hub import capabilities, mounted
+from kojid.hub.transfers import Item
 from kojid.hub.upload import Uploader
 from kojid.hub.volume import check_relative, download, volume_url
 from kojid.system import phases
@@ -127,6 +129,8 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
     def localPath(self, relpath: str) -> str:
         """A local path to a file of the volume: a copy fetched once, or where no topurl is set the mounted file.
 
+        The copy is made from the volume at `topdir`, if that is there and really has what the server has.
+
         Args:
             relpath: the path below the volume's top.
 
@@ -139,9 +143,11 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
         target = Path(self.workdir, "local", relpath)
         # Only whole files ever get this name.
         if not target.exists():
-            self.logger.debug("Downloading %s", relpath)
             target.parent.mkdir(parents=True, exist_ok=True)
-            download(volume_url(self.options.topurl, relpath), target, seconds=float(self.options.command_timeout))
+            url, seconds = volume_url(self.options.topurl, relpath), float(self.options.command_timeout)
+            if not mounted.copy(self.options, relpath, url, target, seconds=seconds):
+                self.logger.debug("Downloading %s", relpath)
+                download(url, target, seconds=seconds)
         return str(target)
 
     @phases.during("upload")
@@ -166,11 +172,33 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
         Raises:
             UnsafeFile: it is no regular file, or lies behind a link in a buildroot.
         """
+        item = self._upload_item(filename, relPath, remoteName)
         uploader = Uploader(self.session, self.getUploadDir(), volume=volume)
-        with open_for_upload(filename, self.options.mockdir, self.options.workdir) as source:
-            name = remoteName or os.path.basename(filename)
-            return uploader.file(source, name, subdir=(relPath or "").strip("/"))
+        with item.open() as source:
+            return uploader.file(source, item.name, subdir=item.subdir)
 
+    @phases.during("upload")
+    def upload_files(
+        self, filenames: Iterable[str], relPath: Optional[str] = None, volume: Optional[str] = None
+    ) -> List[str]:
+        """Upload several files under their own names, side by side where that pays.
+
+        Args:
+            filenames, relPath, volume: as in `uploadFile`.
+
+        Returns:
+            their paths below the hub's work directory, in the order of the files.
+
+        Raises as `uploadFile`, for the first that fails.
+        """
+        items = [self._upload_item(filename, relPath) for filename in filenames]
+        return Uploader(self.session, self.getUploadDir(), volume=volume).files(items)
+
+    def _upload_item(self, filename: str, relPath: Optional[str], remoteName: Optional[str] = None) -> Item:
+        opened = functools.partial(open_for_upload, filename, self.options.mockdir, self.options.workdir)
+        return Item(remoteName or os.path.basename(filename), opened, (relPath or "").strip("/"))
+
+    @phases.during("upload")
     def uploadTree(self, dirpath: str, flatten: bool = False, volume: Optional[str] = None) -> None:
         """Upload a directory's regular files, the empty ones left out.
 
@@ -180,6 +208,7 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
             volume: as in `uploadFile`.
         """
         top = dirpath.rstrip("/")
+        items: List[Item] = []
         for path, _directories, files in os.walk(top):
             below = None if flatten else path[len(top) + 1 :]
             for name in sorted(files):
@@ -190,7 +219,8 @@ class BaseTaskHandler(koji.tasks.BaseTaskHandler):
                 elif status.st_size == 0:
                     self.logger.warning("Skipping upload for empty file: %s", filename)
                 else:
-                    self.uploadFile(filename, below, volume=volume)
+                    items.append(self._upload_item(filename, below))
+        Uploader(self.session, self.getUploadDir(), volume=volume).files(items)
 
     def chownTree(self, dirpath: str, uid: int, gid: int) -> None:
         """Give a directory and all in it to a user and a group, following no link."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
@@ -89,14 +90,13 @@ class BuildArchTask(BaseBuildTask):
         resultdir = Path(broot.resultdir())
         results = broot.results()
         logs = sorted(broot.logs)
-        if self._upload_hashes(resultdir, results.noarch):
-            logs.append(_HASH_FILE)
+        hashes = self._write_hashes(resultdir, results.noarch)
+        logs += [os.path.basename(path) for path in hashes]
         self.logger.debug("rpms: %r, srpms: %r, logs: %r", results.rpms, results.srpms, logs)
         if results.unexpected:
             self.logger.warning("unexpected: %r", results.unexpected)
-        for name in results.rpms:
-            self.uploadFile(f"{resultdir}/{name}")
-        kept = self._keep_srpm(resultdir, results.srpms) if keep_srpm else []
+        kept = self._kept_srpm(resultdir, results.srpms) if keep_srpm else []
+        self.upload_files([*(f"{resultdir}/{name}" for name in [*results.rpms, *kept]), *hashes])
         below = broot.getUploadPath()
         return {
             "rpms": [f"{below}/{name}" for name in results.rpms],
@@ -105,17 +105,16 @@ class BuildArchTask(BaseBuildTask):
             "brootid": broot.id,
         }
 
-    def _upload_hashes(self, resultdir: Path, noarch_rpms: List[str]) -> bool:
-        """Upload what the hub compares the noarch packages of several arches by; False when there are none."""
+    def _write_hashes(self, resultdir: Path, noarch_rpms: List[str]) -> List[str]:
+        """The file with what the hub compares the noarch packages of several arches by; none without such packages."""
         hashes = {name: _rpmdiff_hash(resultdir, name) for name in noarch_rpms}
         if not hashes:
-            return False
+            return []
         path = Path(self.workdir, _HASH_FILE)
         path.write_text(json.dumps({str(self.id): hashes}, indent=2, sort_keys=True), encoding="utf-8")
-        self.uploadFile(str(path))
-        return True
+        return [str(path)]
 
-    def _keep_srpm(self, resultdir: Path, srpms: List[str]) -> List[str]:
+    def _kept_srpm(self, resultdir: Path, srpms: List[str]) -> List[str]:
         if not srpms:
             raise koji.BuildError(f"no srpm files found for task {self.id}")
         if len(srpms) > 1:
@@ -124,7 +123,6 @@ class BuildArchTask(BaseBuildTask):
         for tag in ("packager", "vendor", "distribution"):
             if not koji.get_header_field(header, tag):
                 raise koji.BuildError(f"The build system failed to set the {tag} tag")
-        self.uploadFile(f"{resultdir}/{srpms[0]}")
         return srpms
 
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Dict, List, Optional, Tuple
 import koji
 
 from kojid.buildroot.logs import LogStreamer, follow
+from kojid.hub.transfers import Item
 from kojid.hub.upload import Uploader
 from kojid.repos import createrepo, faults, merge, metadata, origins
 from kojid.tasks.base import BaseTaskHandler
@@ -44,10 +45,10 @@ class CreaterepoTask(BaseTaskHandler):
             raise koji.GenericError(f"Repo {repo['id']} not in INIT state (got {repo['state']})")
         arch_dir = self._arch_dir(repo, arch)
         old_repodata = self._old_repodata(oldrepo, arch, arch_dir)
+        tag = self.session.getTag(repo["tag_id"], event=repo["create_event"], strict=True)
         with faults.own_disk():
-            repodata = self._make(repo, arch, arch_dir, old_repodata)
-        tag = self.session.getTag(repo["tag_id"], event=repo["create_event"], strict=True)["name"]
-        self.run_callbacks("postCreateRepo", tag=tag, repodir=str(self._out), repo_id=repo["id"], arch=arch)
+            repodata = self._make(repo, tag, arch_dir, old_repodata)
+        self.run_callbacks("postCreateRepo", tag=tag["name"], repodir=str(self._out), repo_id=repo["id"], arch=arch)
         return self._upload(repodata)
 
     @property
@@ -70,22 +71,29 @@ class CreaterepoTask(BaseTaskHandler):
         # It may be another tag's: what is asked for here has the tag's name with it.
         return self._repo_dir(self.session.repoInfo(oldrepo["id"], strict=True)) / arch / "repodata"
 
-    def _make(self, repo: Dict[str, Any], arch: str, arch_dir: Path, old_repodata: Optional[Path]) -> Path:
+    def _make(self, repo: Dict[str, Any], tag: Dict[str, Any], arch_dir: Path, old_repodata: Optional[Path]) -> Path:
+        external = self.session.getExternalRepoList(repo["tag_id"], event=repo["create_event"])
+        databases = createrepo.wants_databases(self.options, tag.get("extra") or {})
         log = self._log(createrepo.LOG)
         with _Following(self, log) as streamer:
             repodata = createrepo.create(
-                self.options, arch_dir, self._out, log=log, old_repodata=old_repodata, on_tick=streamer.tick
+                self.options,
+                arch_dir,
+                self._out,
+                log=log,
+                old_repodata=old_repodata,
+                databases=databases and not external,  # a merge reads the lists
+                on_tick=streamer.tick,
             )
-        external = self.session.getExternalRepoList(repo["tag_id"], event=repo["create_event"])
         if external:
-            return self._merge(repo, arch, arch_dir, origins.external(external, arch))
+            return self._merge(repo, arch_dir, origins.external(external, arch_dir.name), databases)
         if createrepo.is_empty(arch_dir):
             createrepo.mark_empty(repodata)
         return repodata
 
-    def _merge(self, repo: Dict[str, Any], arch: str, arch_dir: Path, external: origins.External) -> Path:
+    def _merge(self, repo: Dict[str, Any], arch_dir: Path, external: origins.External, databases: bool) -> Path:
         log = self._log(merge.LOG)
-        target = merge.Target(arch, repo["id"], arch_dir, Path(self.workdir), self._out)
+        target = merge.Target(arch_dir.name, repo["id"], arch_dir, Path(self.workdir), self._out, databases)
         timeout = float(self.options.command_timeout)
         with _Following(self, log) as streamer:
             return merge.merge(target, external, log=log, timeout=timeout, on_tick=streamer.tick)
@@ -96,8 +104,7 @@ class CreaterepoTask(BaseTaskHandler):
     def _upload(self, repodata: Path) -> Tuple[str, List[str]]:
         uploader = Uploader(self.session, self.getUploadDir())
         names = metadata.files(repodata)
-        for name in names:
-            uploader.file(repodata / name, name)
+        uploader.files([Item.of(repodata / name) for name in names])
         return self.getUploadDir(), names
 
 

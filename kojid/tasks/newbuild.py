@@ -40,7 +40,7 @@ class NewBuild(BaseTaskHandler):
         """
         if data.get("draft"):
             # the hub would make another draft each time
-            earlier = self._earlier_build(data)
+            earlier = self.earlier_build(data)
             if earlier is not None:
                 return earlier
         try:
@@ -51,11 +51,21 @@ class NewBuild(BaseTaskHandler):
                 raise
             return finished, True
 
-    def _earlier_build(self, data: Dict[str, Any]) -> Optional[Tuple[int, bool]]:
+    def earlier_build(self, data: Dict[str, Any]) -> Optional[Tuple[int, bool]]:
+        """The build of the same name, version and release that an earlier run of this task has begun.
+
+        Args:
+            data: as `begin_build` takes it; with None as the release any counts.
+
+        Returns:
+            its id, and whether it is complete already; None when there is none.
+        """
         for row in self.session.listBuilds(taskID=self.id):
             state = koji.BUILD_STATES[row["state"]]
             same = (row["name"], row["version"]) == (data["name"], data["version"])
-            if same and koji.parse_target_release(row["release"]) == data["release"] and state in _USABLE:
+            wanted = data["release"]
+            released = wanted is None or koji.parse_target_release(row["release"]) == wanted
+            if same and released and state in _USABLE:
                 self.logger.warning("An earlier run of this task has made %s, going on with that", row["nvr"])
                 return int(row["build_id"]), state == "COMPLETE"
         return None

@@ -21,7 +21,7 @@ from kojid.system.ownership import hand_over
 from kojid.tasks.base import BaseBuildTask
 from kojid.tasks.chroots import buildroot, put_file
 
-_MOCK_GROUP = "mock"
+MOCK_GROUP = "mock"
 
 
 def give_to_mock(scmdir: str, options: Any) -> None:
@@ -32,7 +32,7 @@ def give_to_mock(scmdir: str, options: Any) -> None:
         options: the daemon's options.
     """
     if os.geteuid() == 0:
-        user = credentials_of(options.mockuser, _MOCK_GROUP)
+        user = credentials_of(options.mockuser, MOCK_GROUP)
         hand_over(scmdir, os.geteuid(), user.uid, user.groups[0])
 
 

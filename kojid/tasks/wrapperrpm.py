@@ -208,8 +208,7 @@ class WrapperRPMTask(SourcePackageTask, NewBuild):
             raise koji.BuildError("no srpm found")
         if not results.rpms:
             raise koji.BuildError("no rpms found")
-        for name in [*results.srpms, *results.rpms]:
-            self.uploadFile(f"{resultdir}/{name}")
+        self.upload_files(f"{resultdir}/{name}" for name in [*results.srpms, *results.rpms])
         made.srpm, made.rpms = results.srpms[0], results.rpms
 
     def _hand_over(self, made: Made, wanted: Wanted) -> None:

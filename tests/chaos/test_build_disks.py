@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Iterator, Tuple
+from typing import Callable, Iterator, Tuple
 
 import koji
 import pytest
@@ -18,7 +18,7 @@ from tests.support.sandbox import Daemon, wait_for
 pytestmark = [pytest.mark.root, pytest.mark.e2e]
 
 _MOST, _LEAST = 800, 400  # MB of the file system, and that must be free there for a task
-_WRITES = "for i in $(seq 16); do echo talking line $i; head -c 200000 /dev/zero > made.$i || exit 1; sleep 0.5; done"
+_WRITES = "for i in $(seq 30); do echo talking line $i; head -c 200000 /dev/zero > made.$i || exit 1; sleep 0.5; done"
 
 
 @pytest.fixture(scope="module")
@@ -57,13 +57,24 @@ def given_back(happening: Round, reason: str) -> None:
     """The task was given back for the disk's sake, and the host says why it takes no other."""
     site = happening.site
     arch_task = site.box.child(happening.task_id, "buildArch")["id"]
-    wait_for(lambda: site.daemon.lines(f"Refusing task {arch_task}: .*{site.daemon.options['mockdir']}"), 60)
-    wait_for(lambda: site.box.state(arch_task) == "FREE", 30)
-    wait_for(lambda: not site.box.admin.getHost(site.daemon.host)["ready"], 30)
-    assert site.daemon.lines(f"INFO.*{reason}")
+    refusal = f"Refusing task {arch_task}: .*{site.daemon.options['mockdir']}"
+    patiently(happening, lambda: site.daemon.lines(refusal), refusal)
+    patiently(happening, lambda: site.box.state(arch_task) == "FREE", f"task {arch_task} is not free")
+    patiently(happening, lambda: not site.box.admin.getHost(site.daemon.host)["ready"], "the host is still ready")
+    patiently(happening, lambda: site.daemon.lines(f"INFO.*{reason}"), reason)
     roots = site.box.admin.listBuildroots(taskID=arch_task)
     assert [koji.BR_STATES[root["state"]] for root in roots] == ["EXPIRED"]
-    wait_for(lambda: not site.box.processes(), 30)
+    patiently(happening, lambda: not site.box.processes(), "processes are left")
+
+
+def patiently(happening: Round, condition: Callable[[], object], what: str) -> None:
+    """Wait for a condition; a vain wait tells what the machine was doing."""
+    try:
+        wait_for(condition, 120, what)
+    except AssertionError as error:
+        site = happening.site
+        tree, processes = site.box.describe(happening.task_id), site.box.processes()
+        raise AssertionError(f"{error}\n{tree}\nprocesses: {processes}\n{site.daemon.log[-6000:]}") from None
 
 
 def test_a_build_whose_disk_is_full_during_init_is_done_when_there_is_room(place: Tuple[BuildSite, LoopDisk]) -> None:
@@ -88,9 +99,11 @@ def test_a_build_whose_disk_is_full_during_its_build_is_done_when_there_is_room(
 
 def test_a_build_whose_disk_stops_is_done_when_it_is_mended(place: Tuple[BuildSite, LoopDisk]) -> None:
     site, disk = place
+    if disk.why_it_cant_stop:
+        pytest.skip(disk.why_it_cant_stop)
     happening = Round(site, "stopped", lambda out: samples.noarch(out, "stopped", build=_WRITES))
     happening.comes_to("%build")
     disk.stop()
     given_back(happening, f"The file system of {disk.place} is read-only")
-    wait_for(disk.mended, 60)
+    patiently(happening, disk.mended, f"{disk.place} can't be unmounted")
     happening.check()

@@ -19,7 +19,8 @@ from tests.support.sandbox import wait_for
 
 pytestmark = pytest.mark.e2e
 
-PLUGGED = ["runroot", "saveFailedTree"]
+PLUGINS = "runroot save_failed_tree kiwi dud"
+PLUGGED = ["runroot", "saveFailedTree", "kiwiBuild", "createKiwiImage", "dudBuild", "createDudIso"]
 METHODS = sorted([*handlers(), *PLUGGED])
 TAKES_ANYTHING = "someMethod"
 NONSENSE = ["x"] * 20  # more than any method has parameters
@@ -35,7 +36,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 @pytest.fixture(scope="module")
 def good(fleet: Fleet) -> Builder:
     """The host that takes what the other one has refused; it waits for nothing but the tasks."""
-    return fleet.builder("good", plugin="runroot save_failed_tree", maxjobs=40)
+    return fleet.builder("good", plugin=PLUGINS, maxjobs=40)
 
 
 class Asked(NamedTuple):
@@ -51,7 +52,7 @@ def asked(fleet: Fleet, good: Builder) -> Asked:
     work = fleet.dir / "unusable"
     work.mkdir()
     (work / "tasks").touch()
-    poor = fleet.builder("poor", plugin="runroot save_failed_tree", maxjobs=40, workdir=work).start()
+    poor = fleet.builder("poor", plugin=PLUGINS, maxjobs=40, workdir=work).start()
     tasks = {method: fleet.admin.makeTask(method, NONSENSE) for method in METHODS}
 
     def said() -> Dict[str, List[str]]:

@@ -27,7 +27,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SandboxHub]:
 @pytest.fixture(scope="module")
 def builder(hub: SandboxHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     workdir = tmp_path_factory.mktemp("builder")
-    command = [sys.executable, "-m", "tests.e2e.library_builder", hub.url, hub.certificate("builder"), hub.ca, workdir]
+    command = [sys.executable, "-m", "bench.peer", hub.url, hub.certificate("builder"), hub.ca, workdir]
     process = subprocess.Popen([str(part) for part in command], cwd=CHECKOUT, stdin=subprocess.DEVNULL)
     try:
         yield workdir

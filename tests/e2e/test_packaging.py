@@ -48,7 +48,9 @@ def built(box: Sandbox, builder: Daemon, repository: int, tmp_path_factory: pyte
 
 def test_the_packages_hold_what_the_stock_ones_do(box: Sandbox, built: Dict[str, Any]) -> None:
     names = {row["name"] for row in box.admin.listBuildRPMs(built["build_id"]) if row["arch"] != "src"}
-    assert names == {f"kojid{extra}" for extra in ("", "-sandbox", "-top", "-wrapper", "-multilib", "-metrics")}
+    assert names == {
+        f"kojid{extra}" for extra in ("", "-sandbox", "-top", "-wrapper", "-multilib", "-images", "-metrics")
+    }
     main = files(box, built, "kojid")
     wanted = {
         "/usr/sbin/kojid", "/etc/kojid/kojid.conf", "/etc/kojid/plugins", "/usr/lib/koji-builder-plugins",

@@ -57,7 +57,22 @@ def test_an_arch_that_has_changed_is_updated(scene: Scene) -> None:
     assert "cloned_archs" not in after.json
     assert after.packages("x86_64") - before.packages("x86_64") == {"other-1.0-1.x86_64", "other-data-1.0-1.noarch"}
     said = scene.log(scene.children(after.info["task_id"])["x86_64"]["id"], "createrepo.log")
+    assert said.splitlines()[0].startswith("2 packages are new and 0 gone")
+    assert "The metadata of 2 packages has been taken over." in said
+
+
+def test_databases_are_made_for_buildroots_that_yum_fills(scene: Scene) -> None:
+    without = scene.regenerate(scene.tag("of-dnf", "x86_64", scene.tiny))
+    assert not [path.name for path in without.repodata("x86_64").glob("*.sqlite*")]
+    assert without.packages("x86_64") == {TINY, DATA}
+    extra = {"mock.package_manager": "yum"}
+    made = scene.regenerate(scene.tag("of-yum", "x86_64", scene.tiny, scene.package("other"), **extra))
+    assert len(list(made.repodata("x86_64").glob("*.sqlite*"))) == 3
+    scene.koji("untag-pkg", "of-yum", "other-1.0-1")
+    again = scene.regenerate("of-yum")
+    said = scene.log(scene.children(again.info["task_id"])["x86_64"]["id"], "createrepo.log")
     assert "--update --skip-stat" in said.splitlines()[0]
+    assert len(list(again.repodata("x86_64").glob("*.sqlite*"))) == 3
 
 
 def test_an_empty_repository_says_so(scene: Scene) -> None:
@@ -101,7 +116,7 @@ def test_another_tags_repository_spares_reading_all_packages_anew(scene: Scene, 
         scene.koji("add-tag-inheritance", tag, "several")
     repo = scene.regenerate(tag)
     said = scene.log(scene.children(repo.info["task_id"])["x86_64"]["id"], "createrepo.log")
-    assert "--update" in said.splitlines()[0]
+    assert "The metadata of 2 packages has been taken over." in said
     assert len(repo.packages("x86_64")) == 4
 
 

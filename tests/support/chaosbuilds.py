@@ -198,7 +198,7 @@ class Round:
         try:
             wait_for(lambda: self._tended() and self._ended(), 240, self.box.describe(self.task_id))
             self._check_build()
-            wait_for(lambda: not self.site.leftovers(), 90)
+            wait_for(lambda: not self.site.leftovers(), 180)
         except AssertionError as error:
             left = self.site.leftovers()
             tree = self.box.describe(self.task_id)

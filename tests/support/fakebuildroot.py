@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 
 from kojid.config.options import Options
 from tests.support import options
+from tests.support.fakehub import FakeMultiCall
 
 REPO = {
     "id": 4,
@@ -36,6 +38,7 @@ class FakeSession:
     def __init__(self) -> None:
         self.opts: dict[str, Any] = {}
         self.retries = 0
+        self.requests = 0
         self.hub_version = (1, 35, 3)
         self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
         self.files: dict[str, bytearray] = {}
@@ -68,6 +71,20 @@ class FakeSession:
         if isinstance(answer, Exception):
             raise answer
         return answer(*args, **kwargs) if callable(answer) else answer
+
+    def multicall(self, strict: bool = False) -> FakeMultiCall:
+        return FakeMultiCall(self, strict)
+
+    def _one(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if name != "uploadFile":
+            return self.callMethod(name, *args, **kwargs)
+        path, filename, size, _digest, offset, data = args
+        content = base64.b64decode(data)
+        assert size == len(content)
+        if offset == -1:  # a whole file
+            self.files[f"{path}/{filename}"] = bytearray()
+        self._raw_upload(content, max(offset, 0), path, filename, overwrite=True)
+        return True
 
     def _raw_upload(self, data: bytes, offset: int, path: str, name: str, **options: Any) -> dict[str, Any]:
         """As the hub does it: the file is cut off at the offset, then written to (contract 12)."""
@@ -107,7 +124,7 @@ MOCK = """\
 #!{python}
 import os, pathlib, sys, time
 from collections import defaultdict
-config_opts = defaultdict(lambda: defaultdict(list))
+config_opts = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
 args = sys.argv[1:]
 config = args[args.index("-r") + 1]
 exec(pathlib.Path(config).read_text())

@@ -123,8 +123,8 @@ class FakeSession:
             raise AttributeError(name)
         return _Method(self._callMethod, name)
 
-    def multicall(self, strict: bool = False, batch: Optional[int] = None) -> _FakeMultiCall:
-        return _FakeMultiCall(self, strict)
+    def multicall(self, strict: bool = False, batch: Optional[int] = None) -> FakeMultiCall:
+        return FakeMultiCall(self, strict)
 
     def subsession(self) -> FakeSession:
         self.requests += 1
@@ -138,6 +138,9 @@ class FakeSession:
     def logout(self, session_id: Optional[int] = None) -> None:
         self.calls.append(Call("logout", (), {"session_id": session_id}))
         self.logged_in = False
+
+    def close(self) -> None:
+        """Nothing: there is no connection."""
 
     def exclusiveSession(self, force: bool = False) -> None:
         self.calls.append(Call("exclusiveSession", (), {"force": force}))
@@ -161,6 +164,7 @@ class FakeSession:
             raise koji.GenericError(f"a block at {offset} leaves a hole behind {len(stored)} in {path}/{name}")
         if len(stored) > offset and not overwrite:
             raise koji.GenericError(f"{path}/{name} has {len(stored)} bytes already")
+        data = data if isinstance(data, bytes) else b"".join(data)
         stored[offset:] = data
         return {"size": len(data), "fileverify": "adler32", "offset": offset, "hexdigest": _adler32(data)}
 
@@ -175,9 +179,13 @@ class FakeSession:
         volume: Optional[str] = None,
     ) -> bool:
         stored = self.uploads.setdefault(f"{path}/{name}", bytearray())
-        content = bytes(stored) if offset == -1 else base64.b64decode(data)
+        content = base64.b64decode(data)
         if offset != -1:
             stored[offset:] = content
+        elif len(content) == size:
+            stored[:] = content  # a whole file in one call
+        else:
+            content = bytes(stored)
         return len(content) == size and hashlib.sha256(content).hexdigest() == digest[1]
 
     def _check(
@@ -207,8 +215,10 @@ class _Pending:
         return self.outcome
 
 
-class _FakeMultiCall:
-    def __init__(self, session: FakeSession, strict: bool) -> None:
+class FakeMultiCall:
+    """Collects calls of a session that has `_one` to make one of them, and counts `requests`."""
+
+    def __init__(self, session: Any, strict: bool) -> None:
         self._session = session
         self._strict = strict
         self._pending: List[Tuple[Call, _Pending]] = []
@@ -247,7 +257,7 @@ class _FakeMultiCall:
         except (koji.GenericError, koji.Fault) as error:
             return error
 
-    def __enter__(self) -> _FakeMultiCall:
+    def __enter__(self) -> FakeMultiCall:
         return self
 
     def __exit__(self, kind: Any, error: Any, trace: Any) -> None:

@@ -21,7 +21,7 @@ from kojid.tasks.wakeup import current_wakeup
 from tests.support import options
 from tests.support.fakehub import FakeSession
 
-NOT_THE_HANDLER = ("host.closeTask", "host.failTask", "logout", "rawUpload", "checkUpload")
+NOT_THE_HANDLER = ("host.closeTask", "host.failTask", "logout", "subsession", "rawUpload", "uploadFile", "checkUpload")
 SEQUENCES = Path(__file__).parents[1] / "data" / "sequences"
 
 TASK = {"id": 305, "owner": 1, "method": "build", "arch": "noarch", "parent": None, "host_id": 1, "channel_id": 9}

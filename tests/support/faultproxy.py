@@ -116,13 +116,17 @@ class Rule:
 
 
 class Seen(NamedTuple):
-    """A call that came to the proxy: its method, the methods in a multiCall, its number and what happened to it."""
+    """A call that came to the proxy: its method, the methods in a multiCall, its number and what happened to it.
+
+    `params` are its arguments as they travelled; none of uploads.
+    """
 
     name: str
     parts: Tuple[str, ...]
     session: str
     number: str
     fault: Optional[Fault]
+    params: Tuple[Any, ...] = ()
 
 
 @dataclass
@@ -139,12 +143,14 @@ class _State:
     ending: threading.Event = field(default_factory=threading.Event)
     connections: List[socket.socket] = field(default_factory=list)
 
-    def fault_for(self, name: str, parts: Tuple[str, ...], headers: Any) -> Optional[Fault]:
+    def fault_for(
+        self, name: str, parts: Tuple[str, ...], headers: Any, params: Tuple[Any, ...] = ()
+    ) -> Optional[Fault]:
         with self.lock:
             due = [rule for rule in self.rules if rule.applies([name, *parts])]
             found = due[0].fault if due else None
             number, session = headers.get("Koji-Session-Callnum", ""), headers.get("Koji-Session-Id", "")
-            self.seen.append(Seen(name, parts, session, number, found))
+            self.seen.append(Seen(name, parts, session, number, found, params))
             return found
 
 
@@ -310,8 +316,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        name, parts = _names(self.headers.get("Content-Type", ""), body)
-        fault = self.state.fault_for(name, parts, self.headers)
+        name, parts, params = _read(self.headers.get("Content-Type", ""), body)
+        fault = self.state.fault_for(name, parts, self.headers, params)
         try:
             self._handle(fault, body)
         except (_Gone, OSError, http.client.HTTPException):
@@ -402,10 +408,11 @@ class _Handler(BaseHTTPRequestHandler):
         _abort(self.request)
 
 
-def _names(kind: str, body: bytes) -> Tuple[str, Tuple[str, ...]]:
+def _read(kind: str, body: bytes) -> Tuple[str, Tuple[str, ...], Tuple[Any, ...]]:
+    """The method of a request, the methods in a multiCall, the arguments."""
     if kind.startswith("application/octet-stream"):
-        return "rawUpload", ()
+        return "rawUpload", (), ()
     params, name = loads(body)
     if name == "multiCall":
-        return name, tuple(str(part["methodName"]) for part in params[0])
-    return str(name), ()
+        return name, tuple(str(part["methodName"]) for part in params[0]), tuple(params)
+    return str(name), (), tuple(params)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import collections
 import contextlib
 import dataclasses
+import datetime
 import os
 import re
 import signal
@@ -34,7 +35,7 @@ from kojid.sandbox.hub.settings import HostSetting, Settings
 #: Environment variables that would replace a test's CA.
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR", "CURL_CA_BUNDLE")
 _LINE = re.compile(
-    r"^\S+ \S+ INFO (?P<method>\S+) user=(?P<user>\S+) session=(?P<session>\S+) (?P<ms>[\d.]+)ms"
+    r"^(?P<when>\S+ \S+) INFO (?P<method>\S+) user=(?P<user>\S+) session=(?P<session>\S+) (?P<ms>[\d.]+)ms"
     r" in=(?P<size_in>\d+) out=(?P<size_out>\d+)(?: parts=(?P<parts>\S+))?(?: fault=(?P<fault>.*))?$"
 )
 
@@ -43,7 +44,7 @@ _LINE = re.compile(
 class LoggedCall:
     """A call as the hub's log has it: milliseconds on the server, bytes in and out, the fault's code and text.
 
-    `parts` are the methods of a multiCall.
+    `parts` are the methods of a multiCall; `moment` is when it was answered, seconds since the epoch.
     """
 
     method: str
@@ -54,6 +55,7 @@ class LoggedCall:
     size_out: int
     fault: Optional[str]
     parts: Tuple[str, ...] = ()
+    moment: float = 0.0
 
 
 def calls_in(log: str) -> List[LoggedCall]:
@@ -285,6 +287,7 @@ def _logged(match: re.Match[str]) -> LoggedCall:
         size_out=int(match["size_out"]),
         fault=match["fault"],
         parts=tuple((match["parts"] or "").split(",")) if match["parts"] else (),
+        moment=datetime.datetime.fromisoformat(match["when"].replace(",", ".")).timestamp(),
     )
 
 

@@ -9,10 +9,12 @@ import stat
 from pathlib import Path
 from typing import Callable, Iterator, Optional
 
+from kojid.buildroot.warmstore import Store, directory_of
 from kojid.cli.checks.base import Check, Context, Finding, fine, unless_any, warn, wrong
 from kojid.errors import HostFault
 from kojid.system import access
 from kojid.system.accounts import Credentials, credentials_of
+from kojid.system.treecopy import shares_blocks
 
 SECTION = "paths"
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "fuse.sshfs", "ceph", "glusterfs", "fuse.glusterfs"})
@@ -186,6 +188,43 @@ def _topdir(context: Context) -> Iterator[Finding]:
         yield fine(f"{path} ({_file_system(path)})")
 
 
+def _warm_buildroots(context: Context) -> Iterator[Finding]:
+    """Whether warm roots can be kept and copied, and at what price."""
+    options = context.options
+    store = Store(directory_of(options))
+    if not options.warm_buildroots:
+        yield fine("off")
+    elif not _is_root():
+        yield warn("only root can copy roots: none are kept", "run as root, or turn warm_buildroots off")
+    elif store.trouble():
+        yield wrong(
+            f"{store.directory} {store.trouble()}", f"chown root {store.directory} && chmod 700 {store.directory}"
+        )
+    elif os.path.isdir(options.mockdir):
+        place = store.directory if store.directory.is_dir() else store.directory.parent
+        yield from _price_of_copies(str(place), options.mockdir)
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _price_of_copies(place: str, mockdir: str) -> Iterator[Finding]:
+    try:
+        cheap = shares_blocks(Path(place), Path(mockdir))
+    except OSError as error:
+        yield wrong(f"roots can't be copied from {place} to {mockdir}: {error.strerror}", "set warm_buildroots_dir")
+        return
+    if cheap:
+        yield fine(f"{place}: copies share their blocks with the original")
+        return
+    kinds = " to ".join(dict.fromkeys(_file_system(path) for path in (place, mockdir)))
+    yield warn(
+        f"{place} ({kinds}) shares no blocks between files: each buildroot is a full copy of its warm root",
+        "put mockdir and warm_buildroots_dir on one XFS (reflink=1) or btrfs; else it works, and costs time and room",
+    )
+
+
 def _directory_row(name: str, what: str, look: Callable[[Context], Iterator[Finding]]) -> Check:
     """A row whose function only tells what is wrong with the directory of an option."""
 
@@ -203,5 +242,6 @@ ROWS = (
     _directory_row("mock_config_dir", "mock configurations", _mock_config_dir),
     Check(SECTION, "log_file", "the daemon's log", "set log_file",
           lambda context: unless_any(_log_file(context), context.options.log_file)),
+    Check(SECTION, "warm_buildroots", "roots kept to be copied", "turn warm_buildroots off", _warm_buildroots),
     Check(SECTION, "task_log_dir", "logs of tasks", "set task_log_dir", _task_log_dir),
 )  # fmt: skip

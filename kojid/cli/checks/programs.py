@@ -9,7 +9,7 @@ import platform
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Iterator, List, Tuple
+from typing import Dict, Iterator, List, Tuple
 
 import koji
 
@@ -20,6 +20,7 @@ from kojid.repos import createrepo, merge
 from kojid.repos.merge import Version
 from kojid.system import process
 from kojid.system.files import printable
+from kojid.tasks import parts, registry
 
 SECTION = "programs"
 _MOCK_SECONDS = 60.0
@@ -154,6 +155,23 @@ def _optional(_context: Context) -> Iterator[Finding]:
     yield fine(f"not here, such tasks are left to other hosts: {', '.join(missing)}" if missing else "all are here")
 
 
+def _images(_context: Context) -> Iterator[Finding]:
+    """Methods that need more than every builder has, by what is missing."""
+    able: List[str] = []
+    missing: Dict[str, List[str]] = {}
+    for method, handler in sorted(registry.handlers().items()):
+        needed = getattr(handler, "parts", ())
+        words = parts.lacking(needed)
+        if words:
+            missing.setdefault(words, []).append(method)
+        elif needed:
+            able.append(method)
+    if able:
+        yield fine(f"this host can do {', '.join(able)}")
+    for words, methods in missing.items():
+        yield fine(f"left to other hosts: {', '.join(methods)} ({words})")
+
+
 def _metrics(context: Context) -> Iterator[Finding]:
     options = context.options
     for text in exporter.check(options):
@@ -186,6 +204,7 @@ ROWS = (
     Check(SECTION, "koji", "the koji library", "install koji 1.30 or newer", _koji),
     Check(SECTION, "scm_tools", "programs for version control", "install them", _scm_tools),
     Check(SECTION, "optional", "libraries for some tasks", "install them", _optional, alone=True),
+    Check(SECTION, "images", "methods of images", "install what is missing", _images, alone=True),
     Check(SECTION, "metrics", "metrics for Prometheus", "see docs/operations.md", _shows_metrics),
     Check(SECTION, "temporary", "temporary files", "set TMPDIR",
           lambda context: unless_any(_temporary(context), tempfile.gettempdir())),

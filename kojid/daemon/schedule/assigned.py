@@ -126,6 +126,11 @@ class Taker:
         try:
             if handler.checkHost(dict(host)):
                 return True
+        except koji.tasks.RefuseTask as refusal:
+            # something is missing here that an admin may install: not for good
+            _log.warning("Refusing task %s: %s", handler.id, refusal)
+            self.refusals.refuse(handler.id, str(refusal))
+            return False
         except (koji.GenericError, OSError) as error:
             _log.warning("the host check of task %s did not work, trying again: %s", handler.id, explain(error))
             return False

@@ -43,7 +43,7 @@ def get_api_version(ctx: Context) -> int:  # noqa: ARG001
 
 @export("mavenEnabled", reads=True)
 def maven_enabled(ctx: Context) -> bool:  # noqa: ARG001
-    """Yes: Maven builds can be imported, and wrapper packages built around them; no builder makes any here."""
+    """Yes: Maven builds are made and imported, and wrapper packages built around them."""
     return True
 
 

@@ -23,6 +23,8 @@ STANDARD = {
     "host": "adding and changing build hosts",
     "image": "making images",
     "image-import": "importing images that were made elsewhere",
+    "livecd": "making live CDs",
+    "livemedia": "making live media",
     "maven-import": "importing Maven builds that were made elsewhere",
     "repo": "making and expiring repositories",
     "sign": "importing signatures and writing signed packages",

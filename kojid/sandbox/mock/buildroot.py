@@ -113,6 +113,8 @@ class Buildroot:
         with self.logs.state("chroot init"):
             self.root.mkdir(mode=0o755, exist_ok=True)
             fresh = alone and not self.initialized
+            if alone:
+                hardware.write(self.logs, self.runner, self.root)
             mounts.mount_all(self.root, self.config)
             if alone:
                 self.packages.prepare()
@@ -125,7 +127,6 @@ class Buildroot:
         self._lock.shared()
 
     def _install(self) -> None:
-        hardware.write(self.logs, self.runner, self.root)
         with self.logs.state("installing minimal buildroot with dnf"):
             self.packages.set_up()
         self._write_files()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import koji
@@ -20,6 +21,7 @@ class Hub:
         self.blocks: list[tuple[str, int, int]] = []
         self.errors: list[Exception] = []
         self.refused: dict[str, Exception] = {}
+        self.requests: list[list[str]] = []
 
     def block(self, name: str, data: bytes, offset: int) -> None:
         if self.errors:
@@ -29,6 +31,15 @@ class Hub:
         assert offset <= len(self.files.get(name, b""))
         self.files[name] = self.files.get(name, b"")[:offset] + data
         self.blocks.append((name, offset, len(data)))
+
+    def together(self, pieces: Sequence[tuple[str, bytes, int]]) -> list[int]:
+        if self.errors:
+            raise self.errors.pop(0)
+        self.requests.append([name for name, _, _ in pieces])
+        for name, data, offset in pieces:
+            if name not in self.refused:
+                self.files[name] = self.files.get(name, b"")[:offset] + data
+        return [index for index, (name, _, _) in enumerate(pieces) if name in self.refused]
 
 
 @pytest.fixture
@@ -333,3 +344,147 @@ def test_one_log_of_a_command_can_be_followed(tmp_path: Path, hub: Hub) -> None:
     streamer.finish()
     assert hub.files == {"createrepo.log": b"x"}
     assert names == {"createrepo.log"}
+
+
+class Clock:
+    """A clock that the test moves, and a hub that takes its time by it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, hub: Hub, took: float = 0.03) -> None:
+        self.now = 100.0
+        self.took = took
+        self._hub = hub
+        monkeypatch.setattr(logs_module.time, "monotonic", lambda: self.now)
+
+    def block(self, name: str, data: bytes, offset: int) -> None:
+        self.now += self.took
+        self._hub.block(name, data, offset)
+
+
+class TestPace:
+    """A log is looked at often, which costs nothing, and sent at the pace that the hub answers in."""
+
+    @staticmethod
+    def grown(tmp_path: Path, clock: Clock, seconds: float, pause: float = 0.0) -> list[float]:
+        """The moments at which a log was sent that a line is written to at each look, or after pauses."""
+        streamer = LogStreamer(clock.block, set())
+        streamer.watch([Watch(str(tmp_path), "", "*.log")])
+        moments: list[float] = []
+        written, end, blocks = 0.0, clock.now + seconds, 0
+        while clock.now < end:
+            if clock.now >= written + pause:
+                append(tmp_path / "build.log", "line\n")
+                written = clock.now
+            streamer.tick()
+            if len(clock._hub.blocks) > blocks:
+                moments.append(clock.now - written)
+                blocks = len(clock._hub.blocks)
+            clock.now += logs_module.TICK
+        return moments
+
+    def test_a_line_after_a_silence_is_sent_at_the_next_look(
+        self, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        delays = self.grown(tmp_path, Clock(monkeypatch, hub), 20, pause=2)
+        assert len(delays) == 10
+        assert max(delays) < logs_module.TICK
+
+    def test_a_log_that_never_stops_is_sent_in_few_requests(
+        self, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert 15 <= len(self.grown(tmp_path, Clock(monkeypatch, hub), 10)) <= 10 / logs_module.GAP
+
+    def test_a_slow_hub_is_asked_less_often(self, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert len(self.grown(tmp_path, Clock(monkeypatch, hub, took=1.0), 50)) == 10
+
+    def test_looking_at_logs_that_stand_still_asks_nothing(
+        self, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert len(self.grown(tmp_path, Clock(monkeypatch, hub), 20, pause=30)) == 1
+
+    def test_much_to_send_does_not_keep_the_command_from_being_waited_for(
+        self, tmp_path: Path, hub: Hub, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(logfile, "BLOCK", 10)
+        clock = Clock(monkeypatch, hub, took=1.0)
+        streamer = LogStreamer(clock.block, set())
+        streamer.watch([Watch(str(tmp_path), "", "*.log")])
+        append(tmp_path / "build.log", "x" * 100)
+        streamer.tick()
+        assert len(hub.blocks) == 2
+        streamer.tick()
+        assert len(hub.blocks) == 4, "what is left goes at once"
+        streamer.finish()
+        assert hub.files == {"build.log": b"x" * 100}
+
+
+def test_a_long_log_does_not_block_a_short_one(
+    tmp_path: Path, hub: Hub, streamer: LogStreamer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logfile, "BLOCK", 10)
+    append(tmp_path / "result/build.log", "x" * 100)
+    append(tmp_path / "result/root.log", "y" * 15)
+    append(tmp_path / "root/var/log/dnf.log", "z")
+    assert streamer.sync()
+    assert [name for name, _, _ in hub.blocks[:5]] == ["build.log", "root.log", "dnf.log", "build.log", "root.log"]
+    assert hub.files == {"build.log": b"x" * 100, "root.log": b"y" * 15, "dnf.log": b"z"}
+
+
+class TestTogether:
+    """What several logs have grown by goes by one request."""
+
+    @pytest.fixture
+    def streamer(self, tmp_path: Path, hub: Hub, names: set[str]) -> LogStreamer:
+        (tmp_path / "result").mkdir()
+        (tmp_path / "work").mkdir()
+        made = LogStreamer(hub.block, names, together=hub.together)
+        made.watch([Watch(str(tmp_path / "result"), "", "*.log"), Watch(str(tmp_path / "work"), "", "*.log")])
+        return made
+
+    def test_small_pieces_share_a_request(
+        self, tmp_path: Path, hub: Hub, names: set[str], streamer: LogStreamer
+    ) -> None:
+        for text in ("one\n", "two\n"):
+            append(tmp_path / "result/build.log", text)
+            append(tmp_path / "work/mock_output.log", text)
+            assert streamer.sync()
+        assert streamer.sync()
+        assert hub.requests == [["build.log", "mock_output.log"]] * 2
+        assert hub.blocks == []
+        assert hub.files == {"build.log": b"one\ntwo\n", "mock_output.log": b"one\ntwo\n"}
+        assert names == set(hub.files)
+
+    def test_a_single_piece_and_large_ones_go_as_they_are(
+        self, tmp_path: Path, hub: Hub, streamer: LogStreamer
+    ) -> None:
+        append(tmp_path / "result/build.log", "x" * 100_000)
+        append(tmp_path / "work/mock_output.log", "y")
+        streamer.finish()
+        assert hub.requests == []
+        assert [name for name, _, _ in hub.blocks] == ["build.log", "mock_output.log"]
+
+    def test_a_piece_that_is_refused_is_sent_by_itself(self, tmp_path: Path, hub: Hub, streamer: LogStreamer) -> None:
+        append(tmp_path / "result/build.log", "x")
+        append(tmp_path / "work/mock_output.log", "y")
+        hub.refused["build.log"] = koji.GenericError("destination is a symlink")
+        assert not streamer.sync()
+        assert hub.files == {"mock_output.log": b"y"}
+        del hub.refused["build.log"]
+        streamer.finish()
+        assert hub.files == {"build.log": b"x", "mock_output.log": b"y"}
+
+    def test_a_hub_that_is_away_gets_them_later(self, tmp_path: Path, hub: Hub, streamer: LogStreamer) -> None:
+        append(tmp_path / "result/build.log", "x")
+        append(tmp_path / "work/mock_output.log", "y")
+        hub.errors = [requests.ConnectionError("refused")]
+        assert not streamer.sync()
+        assert streamer.sync()
+        assert hub.files == {"build.log": b"x", "mock_output.log": b"y"}
+
+    def test_a_log_that_is_replaced_begins_anew(self, tmp_path: Path, hub: Hub, streamer: LogStreamer) -> None:
+        for name in ("a.log", "b.log"):
+            append(tmp_path / "result" / name, "a long beginning")
+        streamer.sync()
+        for name in ("a.log", "b.log"):
+            (tmp_path / "result" / name).write_text("short")
+        streamer.sync()
+        assert hub.files == {"a.log": b"short", "b.log": b"short"}

@@ -8,7 +8,7 @@ from typing import Any
 import koji
 import pytest
 
-from kojid.buildroot import repocontent
+from kojid.buildroot import download, repocontent
 from kojid.buildroot.repocontent import RepoContent
 from tests.support.fakebuildroot import REPO, FakeSession, buildroot_options
 
@@ -174,9 +174,9 @@ def test_each_file_is_fetched_once(repo: Repo, session: FakeSession, monkeypatch
     fetched: list[str] = []
     real = repocontent.fetch
 
-    def count(options: Any, relative: str) -> bytes:
+    def count(options: Any, relative: str, stamp: str) -> bytes:
         fetched.append(relative.rsplit("/", 1)[1])
-        return real(options, relative)
+        return real(options, relative, stamp)
 
     monkeypatch.setattr(repocontent, "fetch", count)
     session.answers["getExternalRepoList"] = [EXTERNAL]
@@ -186,3 +186,23 @@ def test_each_file_is_fetched_once(repo: Repo, session: FakeSession, monkeypatch
         repo.content.mark_external([package("a")])
         repo.content.map_internal([package("a")])
     assert sorted(fetched) == ["repomd.xml", "rpmlist.jsonl", "x-pkgorigins.gz"]
+
+
+def test_another_task_on_the_host_fetches_nothing_again(
+    repo: Repo, session: FakeSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetched: list[str] = []
+    rows = json.dumps({**package("a", "aa"), "id": 7}).encode()
+
+    def read_whole(url: str) -> bytes:
+        fetched.append(url.rpartition("/")[2])
+        return rows
+
+    monkeypatch.setattr(download, "read_whole", read_whole)
+    monkeypatch.setattr(repo._options, "topurl", "http://hub/files")
+    for hub in (REPO, REPO, {**REPO, "create_event": 187}):
+        monkeypatch.setattr(repocontent, "_cache", {})  # as in a process of its own
+        packages = [package("a")]
+        RepoContent(session, repo._options, hub, "x86_64").map_internal(packages)
+        assert packages[0]["id"] == 7
+    assert fetched == ["rpmlist.jsonl"] * 2, "only the repo of another event is another one"

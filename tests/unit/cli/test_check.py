@@ -227,6 +227,20 @@ def runroot_says(text: str) -> Callable[[Scene], None]:
     return plant
 
 
+def open_warm_directory(scene: Scene) -> None:
+    directory = scene.dir / "warm"
+    directory.mkdir()
+    directory.chmod(0o755)
+    scene.set(warm_buildroots=True, warm_buildroots_dir=directory)
+    scene.patch.setattr(paths, "_is_root", lambda: True)
+
+
+def full_copies(scene: Scene) -> None:
+    scene.set(warm_buildroots=True)
+    scene.patch.setattr(paths, "shares_blocks", lambda _one, _other: False)
+    scene.patch.setattr(paths, "_is_root", lambda: True)
+
+
 PLANTED = (
     Planted("no file", lambda scene: setattr(scene, "absent", True), "file", "there is no", "use -c"),
     Planted("a file in Latin-1", not_utf8, "file", "is not UTF-8 text", "as UTF-8 text"),
@@ -275,6 +289,10 @@ PLANTED = (
     Planted("a key of root's", key_of_root, "scm_files", "can't be used by nobody", "readable by scm_user"),
     Planted("no mockdir", lambda scene: scene.set(mockdir=scene.dir / "moc"), "mockdir", "moc does not exist",
             "install -d -g mock -m 2775"),
+    Planted("warm roots that others can reach", open_warm_directory, "warm_buildroots", "is not the daemon's alone",
+            "chmod 700"),
+    Planted("warm roots without reflinks", full_copies, "warm_buildroots", "shares no blocks between files",
+            "XFS (reflink=1) or btrfs", status=1),
     Planted("mock can't write", as_mock_user, "mockdir", "can't be written by kojibuilder", "chmod 2775"),
     Planted("a workdir of somebody", taken_by, "workdir", "work belongs to nobody", "chown root"),
     Planted("a workdir that is a file", occupied, "workdir", "work is no directory", "set workdir"),

@@ -171,6 +171,13 @@ def test_trouble_with_the_hub_during_the_check_refuses_nothing(trouble: Exceptio
     assert not site.refused
 
 
+def test_what_is_missing_on_the_host_is_a_refusal_for_now() -> None:
+    site = suited(koji.tasks.RefuseTask("livecd needs pykickstart"))
+    assert not site.take()
+    site.session.host.refuseTask.assert_called_once_with(7, soft=True, msg="livecd needs pykickstart")
+    site.session.host.openTask.assert_not_called()
+
+
 def test_a_lost_race_for_a_task_is_no_error() -> None:
     site = Site()
     site.session.answer("host.openTask", None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import logging
 import os
@@ -203,6 +204,21 @@ def test_nothing_is_touched_while_mockdir_does_not_answer(site: Site) -> None:
     site.probes.answer.side_effect = lambda place: Answer(str(site.mockdir), None, "does not answer")
     site.keeper.update([], [])
     assert site.config(1).exists()
+
+
+def test_what_failed_on_a_stopped_file_system_is_done_as_soon_as_it_is_mended(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    top = site.buildroot(1, age=2 * DAY)
+    site.room = Room(20000, 500000, read_only=True)
+    with monkeypatch.context() as broken:
+        broken.setattr(buildroots, "remove", Mock(side_effect=OSError(errno.EROFS, os.strerror(errno.EROFS))))
+        site.keeper.update([], [])
+    site.keeper.update([], [])
+    assert top.exists()
+    site.room = Room(20000, 500000)
+    site.keeper.update([], [])
+    assert not top.exists()
 
 
 def test_buildroots_in_use_and_unknown_ones_are_left_alone(site: Site) -> None:

@@ -343,6 +343,37 @@ def test_a_scratch_build_is_looked_for_on_the_volume(serve: Serve, topurl: str, 
             move()
 
 
+IMAGE: Dict[str, Any] = {"task_id": 5, "files": ["a.rpm"], "logs": ["logs/x86_64/b.log"]}
+
+
+@pytest.mark.parametrize(
+    ("image", "moved"),
+    [
+        (IMAGE, True),
+        ({**IMAGE, "files": ["b.iso"]}, False),
+        ({**IMAGE, "rpmresults": {"srpm": "w.src.rpm", "rpms": [], "logs": []}}, False),
+    ],
+)
+def test_a_scratch_image_is_looked_for_on_the_volume(
+    serve: Serve, topurl: str, image: Dict[str, Any], moved: bool
+) -> None:
+    asked = Asked(serve, status(502), fault(1000, "file missing"), getUser={"name": "admin"})
+    session = patient(asked.hub, topurl=topurl)
+    results = {"x86_64": image, "s390x": {"faultCode": 1000, "faultString": "failed and may"}}
+    if moved:
+        assert session.host.moveImageBuildToScratch(5, results) is None
+    else:
+        with pytest.raises(koji.GenericError, match="file missing"):
+            session.host.moveImageBuildToScratch(5, results)
+
+
+def test_the_image_build_that_a_task_has_begun_is_found_instead_of_the_next_release(serve: Serve) -> None:
+    begun = {"id": 24, "release": "3"}
+    asked = Asked(serve, reset(), listBuilds=[{"build_id": 24, "state": BUILDING}], getBuild=begun)
+    assert patient(asked.hub).host.initImageBuild(5, {"name": "disc", "release": None}) == begun
+    assert asked.hub.names().count("host.initImageBuild") == 1
+
+
 # -- call numbers, expiry, time
 
 

@@ -109,6 +109,17 @@ def test_a_plugin_that_ships_is_found_without_a_pluginpath_and_its_configuration
     assert f"Plugin runroot is {shipped}/runroot.py" in caplog.text
 
 
+def test_the_plugins_that_ship_add_the_methods_of_the_stock_ones(tmp_path: Path) -> None:
+    options = Options({"plugin_config_dir": str(tmp_path)})
+    found = loader.load({}, ["runroot", "save_failed_tree", "kiwi", "dud", "scmpolicy"], "/nowhere", options)
+    assert sorted(found) == ["createDudIso", "createKiwiImage", "dudBuild", "kiwiBuild", "runroot", "saveFailedTree"]
+    assert [found[one].__name__ for one in ("kiwiBuild", "createKiwiImage")] == ["KiwiBuildTask", "KiwiCreateImageTask"]
+    assert [found[one].__name__ for one in ("dudBuild", "createDudIso")] == ["DudBuildTask", "DudCreateImageTask"]
+    assert {one: found[one]._taskWeight for one in ("kiwiBuild", "createKiwiImage", "dudBuild", "createDudIso")} == {
+        "kiwiBuild": 4.0, "createKiwiImage": 2.0, "dudBuild": 1.0, "createDudIso": 1.0,
+    }  # fmt: skip
+
+
 def test_the_configurations_of_loaded_plugins_can_be_looked_at_again(shipped: Path) -> None:
     loader.load({}, ["runroot"], "/nowhere")
     options = Options({"plugin": ["runroot", "not_loaded"]})

@@ -24,8 +24,24 @@ CALL = f"/usr/bin/createrepo_c --error-exit-val -vd -o {OUT}"
     ({"use_createrepo_c": False}, LIST, None, False, f"/usr/bin/createrepo -vd -o {OUT} -i {LIST} {ARCH}"),
 ])  # fmt: skip
 def test_command_lines(settings: Any, pkglist: Any, comps: Any, update: bool, expected: str) -> None:
-    argv = createrepo.command(options(**settings), ARCH, OUT, pkglist=pkglist, comps=comps, update=update)
+    argv = createrepo.command(options(**settings), ARCH, OUT, pkglist=pkglist, comps=comps, updated=update)
     assert argv == expected.split()
+
+
+def test_databases_are_left_out_where_nobody_reads_them() -> None:
+    argv = createrepo.command(options(), ARCH, OUT, pkglist=LIST, comps=None, databases=False)
+    assert argv == f"{CALL} -i {LIST} {ARCH}".replace("-vd", "-v --no-database").split()
+    older = createrepo.command(options(use_createrepo_c=False), ARCH, OUT, pkglist=LIST, comps=None, databases=False)
+    assert older[1] == "-vd"
+
+
+@pytest.mark.parametrize(("setting", "manager", "wanted"), [
+    ("auto", None, False), ("auto", "dnf", False), ("auto", "dnf5", False), ("auto", "yum", True),
+    ("yes", "dnf", True), ("no", "yum", False),
+])  # fmt: skip
+def test_databases_are_for_yum(setting: str, manager: Any, wanted: bool) -> None:
+    extra = {} if manager is None else {"mock.package_manager": manager}
+    assert createrepo.wants_databases(options(createrepo_databases=setting), extra) is wanted
 
 
 @pytest.fixture

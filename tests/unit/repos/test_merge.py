@@ -37,6 +37,8 @@ def test_command_lines(tmp_path: Path, repo: HubRepo, mode: str, version: Any, e
     ).split()
     sources = ["-r", f"file://{tmp_path}/repo_4_premerge/", "-r", "http://a/", "-r", "http://b/"]
     assert argv == ["/usr/bin/mergerepo_c", *words, *sources]
+    without = merge.command(target._replace(databases=False), External(mode, ("http://a/", "http://b/")), version)
+    assert [word for word in without if word not in argv] == ["--no-database"]
 
 
 def test_a_tool_too_old_for_the_mode_is_the_hosts_fault(tmp_path: Path, repo: HubRepo) -> None:

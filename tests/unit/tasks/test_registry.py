@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from typing import Any
@@ -8,7 +9,7 @@ import koji
 import koji.tasks
 import pytest
 
-from kojid.tasks.base import BaseTaskHandler
+from kojid.tasks.base import BaseBuildTask, BaseTaskHandler
 from kojid.tasks.registry import handlers
 from tests.support.faketask import HOST, ScriptedSession, Subtasks, make_handler, sequence
 
@@ -19,6 +20,9 @@ TABLE = {
     "buildSRPMFromSCM": ("BuildSRPMFromSCMTask", 1.0, False),
     "rebuildSRPM": ("RebuildSRPM", 1.0, False),
     "chainbuild": ("ChainBuildTask", 0.1, False),
+    "maven": ("MavenTask", 0.2, False),
+    "buildMaven": ("BuildMavenTask", 1.5, False),
+    "chainmaven": ("ChainMavenTask", 0.2, False),
     "wrapperRPM": ("WrapperRPMTask", 1.5, False),
     "tagBuild": ("TagBuildTask", 1.0, False),
     "tagNotification": ("TagNotificationTask", 0.1, False),
@@ -28,6 +32,12 @@ TABLE = {
     "distRepo": ("NewDistRepoTask", 0.1, False),
     "createdistrepo": ("createDistRepoTask", 1.5, False),
     "waitrepo": ("WaitrepoTask", 0.2, False),
+    "appliance": ("BuildApplianceTask", 1.0, False),
+    "createAppliance": ("ApplianceTask", 1.5, False),
+    "livecd": ("BuildLiveCDTask", 1.0, False),
+    "createLiveCD": ("LiveCDTask", 1.5, False),
+    "livemedia": ("BuildLiveMediaTask", 1.0, False),
+    "createLiveMedia": ("LiveMediaTask", 1.5, False),
     "dependantTask": ("DependantTask", 0.2, False),
     "restart": ("RestartTask", 0.1, True),
     "restartVerify": ("RestartVerifyTask", 0.1, True),
@@ -55,8 +65,10 @@ def test_what_is_not_built_is_not_registered() -> None:
 
 
 def test_the_buildroot_tasks_can_tell_whether_a_host_suits() -> None:
-    able = {method for method, handler in handlers().items() if hasattr(handler, "checkHost")}
-    assert able == {"buildArch", "buildSRPMFromSCM", "rebuildSRPM", "wrapperRPM"}
+    able = {method for method, handler in handlers().items() if issubclass(handler, BaseBuildTask)}
+    assert able == {"buildArch", "buildMaven", "buildSRPMFromSCM", "rebuildSRPM", "wrapperRPM"}
+    lacking = {method for method, handler in handlers().items() if getattr(handler, "parts", ())}
+    assert lacking == {method for method in TABLE if re.search("appliance|live", method, re.IGNORECASE)}
 
 
 def test_nothing_heavy_is_imported() -> None:

@@ -52,7 +52,7 @@ _OF_COLUMN = {
 def list_archives(ctx: Context, *positions: Any, **filters: Any) -> Any:
     """The archives that pass the filters (see `FILTERS`); with `type` they come with what that type adds.
 
-    Buildroots that hold archives and images that hold others are unknown here: such filters give none.
+    Images that hold others are unknown here: such a filter gives none.
 
     Raises:
         koji.GenericError: there are none and `strict`, or there is no such type.
@@ -69,7 +69,7 @@ def list_archives(ctx: Context, *positions: Any, **filters: Any) -> Any:
 
 
 def _found(ctx: Context, given: Mapping[str, Any]) -> List[Row]:
-    if any(key in given for key in ("componentBuildrootID", "imageID", "hostID")):
+    if any(key in given for key in ("imageID", "hostID")):
         return []
     where = {column: given[key] for key, column in _OF_COLUMN.items() if key in given}
     btype = given.get("type")
@@ -78,6 +78,9 @@ def _found(ctx: Context, given: Mapping[str, Any]) -> List[Row]:
             raise koji.GenericError(f"unsupported archive type: {btype}")
         where["btype"] = btype
     condition, params = equal(where)
+    if "componentBuildrootID" in given:
+        condition += " AND id IN (SELECT archive_id FROM buildroot_archives WHERE buildroot_id = ?)"
+        params.append(given["componentBuildrootID"])
     rows = ctx.db.all(f"SELECT {COLUMNS} FROM archiveinfo WHERE {condition} ORDER BY id", params)
     shown = [_shown(row, with_details=btype is not None) for row in rows]
     wanted = given.get("typeInfo") or {}
@@ -160,17 +163,27 @@ def import_archive(
     add(ctx, filing.uploaded(ctx, filepath), build, type, typeInfo)
 
 
-def add(ctx: Context, path: Path, build: Row, btype: str, details: Mapping[str, Any]) -> int:
+def add(
+    ctx: Context,
+    path: Path,
+    build: Row,
+    btype: str,
+    details: Mapping[str, Any],
+    buildroot_id: Optional[int] = None,
+) -> int:
     """Record a file as an archive of a build and put it into its place; returns its id, errors as `import_archive`."""
     kind = archivetypes.of_file(path.name)
     if btype not in builds.get_build_type(ctx, build["id"], strict=True):  # type: ignore[operator]
         raise koji.ImportError(f"Build does not have type {btype}")
     known = _DETAILS[btype](details)
+    if btype == "maven" and kind["name"] == "pom":
+        _check_pom(path, known)
     target = Path(ctx.settings.topdir, _PLACES[btype](build, {**known, "filename": path.name}).lstrip("/"))
     content = path.read_bytes()
     archive_id = ctx.db.insert(
         "archiveinfo",
         build_id=build["id"],
+        buildroot_id=buildroot_id,
         btype=btype,
         type_name=kind["name"],
         filename=path.name,
@@ -180,7 +193,33 @@ def add(ctx: Context, path: Path, build: Row, btype: str, details: Mapping[str, 
         details=json.dumps(known),
     )
     filing.move([(path, target)])
+    if btype == "maven":
+        filing.write_sums(target.parent)
     return archive_id
+
+
+def pom_info(path: Path) -> Dict[str, str]:
+    """What a POM says of itself: group_id, artifact_id, version.
+
+    Raises:
+        koji.GenericError: it does not say all of that.
+    """
+    found: Dict[str, str] = koji.pom_to_maven_info(koji.parse_pom(contents=path.read_text(encoding="utf-8")))
+    return found
+
+
+def _check_pom(path: Path, info: Mapping[str, Any]) -> None:
+    """Make sure that a POM says what its archive is said to be, and is named so.
+
+    Raises:
+        koji.BuildError: it does not.
+    """
+    told = pom_info(path)
+    label = koji.mavenLabel(info)
+    if koji.mavenLabel(told) != label:
+        raise koji.BuildError(f"the POM {path.name} is of {koji.mavenLabel(told)}, not of {label}")
+    if path.name != f"{info['artifact_id']}-{info['version']}.pom":
+        raise koji.BuildError(f"{path.name} can't be the name of the POM of {label}")
 
 
 def _maven(info: Mapping[str, Any]) -> Dict[str, Any]:

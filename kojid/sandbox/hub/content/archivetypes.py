@@ -29,6 +29,10 @@ _TYPES: Tuple[Tuple[str, str, str], ...] = (
     ("txt", "Text", "txt"),
     ("raw-xz", "Disk image, compressed", "raw.xz"),
     ("json", "JSON data", "json"),
+    ("checksum", "Checksum file", "sha256"),
+    ("changes", "Changes of an image's packages", "changes.xz changes"),
+    ("packages", "List of an image's packages", "packages"),
+    ("verified", "Verification of an image's packages", "verified"),
 )
 TYPES: List[Dict[str, Any]] = [
     {"id": number, "name": name, "description": description, "extensions": extensions, "compression_type": None}

@@ -25,7 +25,7 @@ def need_buildroot(ctx: Context, buildroot_id: int) -> Row:
     return row
 
 
-def _own(ctx: Context, buildroot_id: int, task_id: Optional[int]) -> Row:
+def own(ctx: Context, buildroot_id: int, task_id: Optional[int]) -> Row:
     """A buildroot of the calling host (and of its task, when one is given).
 
     Raises:
@@ -76,7 +76,7 @@ def set_build_root_state(ctx: Context, brootid: int, state: Union[int, str], tas
         koji.ActionNotAllowed: it is another host's.
         koji.GenericError: no such buildroot or state, INIT is asked for, or it is EXPIRED.
     """
-    row = _own(ctx, brootid, task_id)
+    row = own(ctx, brootid, task_id)
     wanted = _state(state)
     if wanted == States["INIT"]:
         raise koji.GenericError("Cannot change buildroot state to INIT")
@@ -105,8 +105,8 @@ def set_build_root_list(
         koji.ActionNotAllowed: it is another host's.
         koji.GenericError: it is in another state, or the hub does not know one of the rpms.
     """
-    row = _own(ctx, brootid, task_id)
-    _check_state(row, "INIT")
+    row = own(ctx, brootid, task_id)
+    check_state(row, "INIT")
     _add(ctx, row, [_rpm_id(ctx, rpm) for rpm in rpmlist], update=False)
 
 
@@ -120,14 +120,19 @@ def update_build_root_list(
         koji.ActionNotAllowed: it is another host's.
         koji.GenericError: it is in another state, or the hub does not know one of the rpms.
     """
-    row = _own(ctx, brootid, task_id)
-    _check_state(row, "BUILDING")
+    row = own(ctx, brootid, task_id)
+    check_state(row, "BUILDING")
     listed = set(ctx.db.values("SELECT rpm_id FROM buildroot_listing WHERE buildroot_id = ?", (brootid,)))
     found = [_rpm_id(ctx, rpm) for rpm in rpmlist]
     _add(ctx, row, [rpm_id for rpm_id in found if rpm_id not in listed], update=True)
 
 
-def _check_state(row: Row, state: str) -> None:
+def check_state(row: Row, state: str) -> None:
+    """Make sure that a buildroot is in a state.
+
+    Raises:
+        koji.GenericError: it is in another one.
+    """
     if row["state"] != States[state]:
         raise koji.GenericError(f"buildroot {row['id']} in wrong state {row['state']}")
 

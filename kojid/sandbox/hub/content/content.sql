@@ -358,6 +358,14 @@ CREATE TABLE IF NOT EXISTS archiveinfo (
 );
 CREATE INDEX IF NOT EXISTS archive_by_build ON archiveinfo (build_id);
 
+-- Which archives a buildroot has used.
+CREATE TABLE IF NOT EXISTS buildroot_archives (
+    buildroot_id INTEGER NOT NULL REFERENCES buildroot (id),
+    archive_id INTEGER NOT NULL REFERENCES archiveinfo (id),
+    project_dep BOOLEAN NOT NULL DEFAULT 0,
+    PRIMARY KEY (buildroot_id, archive_id)
+);
+
 -- What is installed in an image.
 CREATE TABLE IF NOT EXISTS archive_rpm_components (
     archive_id INTEGER NOT NULL REFERENCES archiveinfo (id),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
@@ -12,6 +13,7 @@ import koji
 from kojid.sandbox.hub.kernel import Context
 
 Move = Tuple[Path, Path]
+_SUMS = {".md5": hashlib.md5, ".sha1": hashlib.sha1}
 
 
 def uploaded(ctx: Context, relpath: Any, task_ids: Iterable[int] = ()) -> Path:
@@ -80,3 +82,14 @@ def move(moves: Iterable[Move]) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.move(str(source), str(target))
         source.symlink_to(os.path.relpath(target, source.parent))
+
+
+def write_sums(directory: Path, *, again: bool = False) -> None:
+    """Put the checksums of each file beside it, as Maven wants them; `again`: those that are there, too."""
+    for path in sorted(directory.iterdir()):
+        if path.suffix in _SUMS or not path.is_file():
+            continue
+        for suffix, algorithm in _SUMS.items():
+            sums = path.with_name(f"{path.name}{suffix}")
+            if again or not sums.exists():
+                sums.write_text(algorithm(path.read_bytes()).hexdigest())

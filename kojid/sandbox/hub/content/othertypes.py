@@ -1,8 +1,7 @@
 # ruff: noqa: N803 - argument names are the ones that clients of a hub send as keywords
 """Builds of other types than rpm - Maven, Windows, images: what each says beside the build, and how one is made.
 
-Their files are archives (see `archives`). No builder makes such builds here yet: they are imported, for wrapper
-packages to be built around them.
+Their files are archives (see `archives`).
 """
 
 from __future__ import annotations
@@ -87,15 +86,19 @@ def create_maven_build(ctx: Context, build_info: NewBuild, maven_info: Mapping[s
         koji.BuildError: it is a Maven build already, with other values.
     """
     ctx.require("maven-import")
-    build = _build_to_be(ctx, build_info)
+    describe_maven(ctx, _build_to_be(ctx, build_info)["id"], maven_info)
+
+
+def describe_maven(ctx: Context, build_id: int, maven_info: Mapping[str, Any]) -> None:
+    """Make a build that is there a Maven one; errors as `createMavenBuild`."""
     missing = [key for key in MAVEN_FIELDS if key not in maven_info]
     if missing:
         raise koji.GenericError(f"Maven info doesn't have mandatory '{missing[0]}' key")
     values = {key: maven_info[key] for key in MAVEN_FIELDS}
-    known = get_maven_build(ctx, build["id"])
+    known = get_maven_build(ctx, build_id)
     if known is None:
-        ctx.db.insert("maven_builds", build_id=build["id"], **values)
-        buildstates.add_type(ctx, build["id"], "maven")
+        ctx.db.insert("maven_builds", build_id=build_id, **values)
+        buildstates.add_type(ctx, build_id, "maven")
         return
     for key, value in values.items():
         if known[key] != value:

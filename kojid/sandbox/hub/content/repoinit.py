@@ -12,7 +12,7 @@ from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Sequence, S
 import koji
 
 from kojid.sandbox.hub import releases
-from kojid.sandbox.hub.content import groups, names, packages, repos, tagchanges, tagged, tags
+from kojid.sandbox.hub.content import groups, maventags, names, packages, repos, tagchanges, tagged, tags
 from kojid.sandbox.hub.database import Row
 from kojid.sandbox.hub.kernel import Context, export
 
@@ -107,7 +107,7 @@ class Layout:
         self.arches: List[str] = sorted(named - {"src", "noarch"}) + (["src"] if self.opts["separate_src"] else [])
 
     def write(self) -> None:
-        """Write repo.json, the groups, and for each architecture pkglist, rpmlist.jsonl, blocklist and toplink."""
+        """Write repo.json, the groups, Maven's tree; per architecture pkglist, rpmlist.jsonl, blocklist, toplink."""
         self.directory.mkdir(parents=True)
         self._write_info()
         self._write_groups()
@@ -119,6 +119,8 @@ class Layout:
             (home / TOPLINK).symlink_to(os.path.relpath(self.ctx.settings.topdir, home))
             (home / "blocklist").write_text(blocked, encoding="utf-8")
         self._write_rpms()
+        if self.opts["maven"]:
+            maventags.write(self.ctx, self.tag["id"], self.event, self.directory / "maven")
 
     def _write_info(self) -> None:
         info = {

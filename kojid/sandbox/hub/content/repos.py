@@ -76,16 +76,12 @@ def effective_options(tag: Row, asked: Any) -> Tuple[Dict[str, bool], Dict[str, 
 
     Returns:
         All of them, and those asked for that differ from the tag's.
-
-    Raises:
-        koji.GenericError: Maven is asked for.
     """
     extra = tag["extra"]
     older = {"debuginfo": extra["with_debuginfo"]} if "with_debuginfo" in extra else {}
-    base = {**OPTIONS, **options(extra.get("repo.opts", older), strict=False), "maven": False}
+    base = {**OPTIONS, **options(extra.get("repo.opts", older), strict=False)}
+    base["maven"] = base["maven"] or bool(tag["maven_support"])
     wanted = options(asked)
-    if wanted.get("maven"):
-        raise koji.GenericError("Maven support not enabled")
     custom = {key: value for key, value in wanted.items() if value != base[key]}
     return {**base, **custom}, custom
 

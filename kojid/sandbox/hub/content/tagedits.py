@@ -49,7 +49,8 @@ def create_tag(
         arches: separated by spaces.
         perm: the permission that builds are tagged with.
         locked: whether nothing can be tagged.
-        maven_support, maven_include_all: refused, this hub has no Maven.
+        maven_support: whether its repos come with a Maven repository.
+        maven_include_all: whether that has all versions of an artifact in it, not only the one tagged last.
         extra: settings for the tag's builds (contract 7.3).
 
     Returns:
@@ -59,7 +60,6 @@ def create_tag(
         koji.GenericError: the tag exists, its parent does not, a name is not allowed.
     """
     ctx.require("tag")
-    _refuse_maven(maven_support, maven_include_all)
     if tags.get_tag(ctx, names.check(name)):
         raise koji.GenericError(f"A tag with the name '{name}' already exists")
     parent_tag = tags.get_tag(ctx, parent) if parent else None
@@ -73,6 +73,8 @@ def create_tag(
         arches=names.arches(arches or ""),
         perm_id=_permission(ctx, perm),
         locked=bool(locked),
+        maven_support=bool(maven_support),
+        maven_include_all=bool(maven_include_all),
     )
     for key, value in (extra or {}).items():
         events.replace(ctx, "tag_extra", {"tag_id": tag_id, "key": key}, value=json.dumps(value))
@@ -81,11 +83,6 @@ def create_tag(
         link.update(intransitive=False, noconfig=False, pkg_filter="")
         inheritance.write(ctx, tag_id, [link])
     return tag_id
-
-
-def _refuse_maven(*asked: Any) -> None:
-    if any(asked):
-        raise koji.GenericError("Maven support not enabled")
 
 
 def _permission(ctx: Context, info: Optional[names.Info]) -> Optional[int]:
@@ -99,8 +96,8 @@ def edit_tag(ctx: Context, tagInfo: names.Info, **kwargs: Any) -> None:
     Args:
         ctx: the call.
         tagInfo: which one.
-        kwargs: any of name, arches, locked, perm or perm_id, extra (dict of values to set), remove_extra and
-            block_extra (lists of keys).
+        kwargs: any of name, arches, locked, maven_support, maven_include_all, perm or perm_id, extra (dict of values
+            to set), remove_extra and block_extra (lists of keys).
 
     Raises:
         koji.GenericError: no such tag, the new name is taken, a key to remove is not there or is also set.
@@ -110,7 +107,6 @@ def edit_tag(ctx: Context, tagInfo: names.Info, **kwargs: Any) -> None:
     unknown = sorted(set(kwargs) - known)
     if unknown:
         raise koji.ParameterError(f"editTag2: unexpected keyword argument {unknown[0]!r}")
-    _refuse_maven(kwargs.get("maven_support"), kwargs.get("maven_include_all"))
     tag = tags.need_tag(ctx, tagInfo)
     if kwargs.get("name") and kwargs["name"] != tag["name"]:
         _rename(ctx, tag, kwargs["name"])
@@ -131,7 +127,8 @@ def _configure(ctx: Context, tag: Row, changes: Mapping[str, Any]) -> None:
         config["perm_id"] = _permission(ctx, changes.get("perm_id", changes.get("perm")))
     if changes.get("arches"):
         config["arches"] = names.arches(changes["arches"])
-    config["locked"] = bool(config["locked"])
+    for flag in ("locked", "maven_support", "maven_include_all"):
+        config[flag] = bool(config[flag])
     events.replace(ctx, "tag_config", {"tag_id": tag["id"]}, **config)
 
 

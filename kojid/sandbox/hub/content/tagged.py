@@ -88,6 +88,11 @@ def _of_tag(ctx: Context, where: Dict[str, Any], event: Optional[int]) -> List[R
     )
 
 
+def tagged_with(ctx: Context, tag_id: int, event: Optional[int] = None) -> List[Row]:
+    """The complete builds in one tag itself, the most recently tagged first."""
+    return _of_tag(ctx, {"build.state": COMPLETE, "listed.tag_id": tag_id}, event)
+
+
 def rpms_of(
     ctx: Context,
     builds: Sequence[Row],

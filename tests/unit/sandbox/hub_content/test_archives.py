@@ -16,6 +16,7 @@ from tests.unit.sandbox.hub_content.tinyrpm import TinyRpms
 
 NVR = {"name": "thing", "version": "1", "release": "2", "epoch": None}
 MAVEN = {"group_id": "org.example", "artifact_id": "thing", "version": "1"}
+POM = "<project><groupId>org.example</groupId><artifactId>thing</artifactId><version>1</version></project>"
 Import = Callable[..., None]
 
 
@@ -29,7 +30,7 @@ def take(kernel: Kernel, admin: Caller) -> Import:
         relative = f"cli-import/{next(numbers)}/{name}"
         path = Path(kernel.settings.pathinfo.work(), relative)
         path.parent.mkdir(parents=True)
-        path.write_text(name)
+        path.write_text(POM if name.endswith(".pom") else name)
         admin("importArchive", relative, "thing-1-2", btype, info)
 
     return make

@@ -1,0 +1,102 @@
+"""Many tasks that do nothing: how fast they go through one host, and what each costs in calls."""
+
+from __future__ import annotations
+
+from typing import Dict
+
+from bench.harness import Bench, Figure, Results, measures, ratio
+from bench.scene import REPORT, Either, Scene, methods, reports, scene
+
+_SLEEPTIME, _JOBS = 15, 10
+_PATIENCE = 600.0
+_OF_HEARTBEATS = (REPORT, "listBuildroots", "host.getHostTasks", "host.getHost", "host.getTasks")
+_HOW = (
+    f"tasks `sleep` of no time that are assigned before the daemon starts; sleeptime {_SLEEPTIME}, maxjobs {_JOBS}; "
+    "from the hub's records"
+)
+
+
+@measures(
+    Figure(
+        "tasks-40",
+        "s",
+        "40 trivial tasks, from the heartbeat that first sees them to the last CLOSED",
+        ratio(0.5),
+        how=_HOW,
+        grows="in proportion to the tasks",
+    ),
+    Figure(
+        "task-calls",
+        "calls",
+        "hub calls per trivial task, heartbeats meanwhile included, those in one request each counted",
+        ratio(0.6),
+        how=_HOW,
+        grows="does not grow with tasks",
+    ),
+    Figure(
+        "task-own-calls",
+        "calls",
+        "hub calls per trivial task without those that heartbeats are made of",
+        how=_HOW,
+        grows="does not grow with tasks",
+    ),
+    Figure(
+        "task-requests",
+        "requests",
+        "HTTP requests per trivial task, heartbeats meanwhile included",
+        how=_HOW,
+        grows="does not grow with tasks",
+    ),
+)
+def forty(bench: Bench) -> Results:
+    """Forty tasks, a host's share of a mass rebuild."""
+    count = bench.size(40, small=8)
+    with scene(bench, ("ours", "peer")) as place:
+        return bench.pairs(
+            lambda: _life(place, place.ours("ours", sleeptime=_SLEEPTIME, maxjobs=_JOBS), count),
+            lambda: _life(place, place.peer("peer", sleeptime=_SLEEPTIME, maxjobs=_JOBS), count),
+        )
+
+
+@measures(
+    Figure(
+        "tasks-400",
+        "s",
+        "400 trivial tasks, likewise",
+        how=f"{_HOW}; one sample",
+        grows="in proportion to the tasks",
+    )
+)
+def four_hundred(bench: Bench) -> Results:
+    """Ten times as many: does a task's time stay the same?"""
+    count = bench.size(400, small=12)
+    with scene(bench, ("ours", "peer")) as place:
+        return {
+            "tasks-400": bench.pair(
+                lambda: _life(place, place.ours("ours", sleeptime=_SLEEPTIME, maxjobs=_JOBS), count)["tasks-40"],
+                lambda: _life(place, place.peer("peer", sleeptime=_SLEEPTIME, maxjobs=_JOBS), count)["tasks-40"],
+                samples=1,
+            )
+        }
+
+
+def _life(place: Scene, builder: Either, count: int) -> Dict[str, float]:
+    """One life of a daemon that finds so many tasks; the samples of all figures."""
+    tasks = [place.task(builder.host, "sleep", 0) for _number in range(count)]
+    mark = place.tape.mark()
+    builder.launch()
+    try:
+        rows = place.closed(tasks, _PATIENCE)
+        calls = place.tape.calls(mark, builder.host)
+    finally:
+        builder.stop()
+    begun = reports(calls)[0].moment
+    ended = max(row["completion_ts"] for row in rows)
+    # logins are over when the first task is looked at
+    during = [call for call in calls if begun <= call.moment <= ended + 0.05]
+    return {
+        "tasks-40": ended - begun,
+        "task-calls": len(methods(during)) / count,
+        "task-own-calls": sum(1 for name in methods(during) if name not in _OF_HEARTBEATS) / count,
+        "task-requests": len(during) / count,
+    }
