@@ -266,7 +266,9 @@ class Cycle:
         took = False
         let_in = (task for task in offered if not self._parents.turned_away(task, self._state.tasks))
         while True:
-            batch = list(itertools.islice(let_in, self._scheduler.at_once))
+            now = self._state.tasks.values()
+            left = admission.places(self._options, self._passive(now)) - len(now)
+            batch = list(itertools.islice(let_in, max(1, min(left, self._scheduler.at_once))))
             if not batch:
                 break
             taken = self._taker.take(batch, self._state.host or {}, self._judge)

@@ -80,19 +80,16 @@ class Taker:
 
     def _drafts(self, tasks: Sequence[Task], host: Mapping[str, Any]) -> Iterator[Draft]:
         """The tasks that this host wants, one by one; those that it has to look at first it looks at by one call."""
-        known = []
-        for task in tasks:
-            _log.info("Attempting to take task %s", task["id"])
+        drafts = [Draft(task, self._handlers.get(task["method"])) for task in tasks]
+        infos = self._infos([draft.task_id for draft in drafts if draft.handler_class and not draft.plain])
+        for draft in drafts:
+            _log.info("Attempting to take task %s", draft.task_id)
             steps.reached("taking")
-            self.pickups.tried(task["id"])
-            if task["method"] in self._handlers:
-                known.append(Draft(task, self._handlers[task["method"]]))
-                continue
-            _log.warning("Refusing task %s: no handler for method %s", task["id"], task["method"])
-            self.refusals.refuse(task["id"], "no handler for method", soft=False)
-        infos = self._infos([draft.task_id for draft in known if not draft.plain])
-        for draft in known:
-            if draft.plain or (self._make(draft, infos[draft.task_id]) and self._suits(draft.handler, host)):
+            self.pickups.tried(draft.task_id)
+            if draft.handler_class is None:
+                _log.warning("Refusing task %s: no handler for method %s", draft.task_id, draft.method)
+                self.refusals.refuse(draft.task_id, "no handler for method", soft=False)
+            elif draft.plain or (self._make(draft, infos[draft.task_id]) and self._suits(draft.handler, host)):
                 yield draft
 
     def _infos(self, task_ids: List[int]) -> Dict[int, Any]:

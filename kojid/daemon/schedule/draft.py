@@ -16,7 +16,7 @@ class Draft:
 
     Args:
         task: the hub's row.
-        handler_class: what handles its method.
+        handler_class: what handles its method; None when nothing does.
 
     Attributes:
         handler: its handler, once it is made.

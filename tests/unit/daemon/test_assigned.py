@@ -12,7 +12,7 @@ import pytest
 from kojid.daemon.schedule.assigned import Taker
 from kojid.errors import HostFault
 from tests.support import options
-from tests.support.fakehub import FakeSession, _FakeMultiCall
+from tests.support.fakehub import FakeSession, FakeMultiCall
 
 OPEN = koji.TASK_STATES["OPEN"]
 HOST = {"id": 3, "arches": "x86_64"}
@@ -198,7 +198,7 @@ def test_a_request_whose_reply_was_lost_is_made_again() -> None:
     """The hub has done the calls; done again they open nothing, and the state of the task tells whose it is."""
     site = Site()
     lost = [koji.RetryError("call 9 was done before")]
-    call_all = _FakeMultiCall.call_all
+    call_all = FakeMultiCall.call_all
 
     def answer(self: Any, *args: Any, **kwargs: Any) -> Any:
         call_all(self, *args, **kwargs)
@@ -206,7 +206,7 @@ def test_a_request_whose_reply_was_lost_is_made_again() -> None:
             site.session.answer("host.openTask", None)
             raise lost.pop()
 
-    with patch.object(_FakeMultiCall, "call_all", answer):
+    with patch.object(FakeMultiCall, "call_all", answer):
         assert site.take()
     assert site.supervisor.start.call_args[0][2] == ("subsession", 72)
 
