@@ -100,6 +100,7 @@ class Cycle:
         self._parents = Parents(session, options, supervisor, taker.refusals)
         self._reattachment = reattachment
         self._limits = limits
+        self._stray = False
 
     def run(self, *, whole: bool = True) -> bool:
         """One cycle; returns whether a task was taken, so that the next one follows at once.
@@ -111,7 +112,7 @@ class Cycle:
         Raises:
             koji.tasks.ServerRestart: a restart is due and nothing is open any more.
         """
-        whole = whole or self._state.host is None
+        whole = whole or self._state.host is None or self._buildroots_stray()
         expected = self._expect()
         known = bool(self._state.tasks or len(self._supervisor.jobs))
         wanted = self._scheduler.wanted(expected, whole=whole, tasks=whole or known)
@@ -126,6 +127,12 @@ class Cycle:
             self._housekeeping.update(sight.buildroots, self._state.tasks)
         self._update_tasks(tasks)
         return self._take(self._report(expected, sight))
+
+    def _buildroots_stray(self) -> bool:
+        """Whether tasks have lately gone without seeing to their buildroots on the hub."""
+        ending = any(job.ending is not None for job in self._supervisor.jobs)
+        found, self._stray = ending or self._stray, ending
+        return found
 
     def may_poll(self) -> bool:
         """Whether asking for tasks between the beats is as cheap as `taskpoll` wants it."""
@@ -167,6 +174,7 @@ class Cycle:
             _log.info("freeing stale tasks: %s", free)
             self._session.host.freeTasks(free)
             self._reattachment.freed(free)
+            self._stray = True
         for task_id in stale:
             del self._state.tasks[task_id]
 

@@ -398,3 +398,16 @@ def test_between_the_beats_a_host_without_room_and_tasks_asks_for_nothing(site: 
 def test_a_first_cycle_is_always_a_whole_one(site: Site) -> None:
     site.cycle.run(whole=False)
     assert site.asked[0].whole
+
+
+def test_when_a_task_was_ended_its_buildroots_are_looked_at_before_the_next_beat(site: Site) -> None:
+    site.cycle.run()
+    job = site.runs(1)
+    job.ending = Mock()
+    site.cycle.run(whole=False)
+    assert site.asked[-1].whole
+    site.jobs.clear()
+    site.cycle.run(whole=False)
+    assert site.asked[-1].whole
+    site.cycle.run(whole=False)
+    assert not site.asked[-1].whole
