@@ -200,6 +200,7 @@ class Cycle:
                 continue
             _log.info("Killing %s task %s (pid %s)", why, job.task_id, job.pid)
             self._supervisor.end(job)
+            self._stray = True
 
     def _why_lost(self, info: Optional[Mapping[str, Any]]) -> Optional[str]:
         if info is None:

@@ -411,3 +411,13 @@ def test_when_a_task_was_ended_its_buildroots_are_looked_at_before_the_next_beat
     assert site.asked[-1].whole
     site.cycle.run(whole=False)
     assert not site.asked[-1].whole
+
+
+def test_the_buildroots_of_a_canceled_task_are_looked_at_when_it_has_ended(site: Site) -> None:
+    site.cycle.run()
+    site.runs(1)
+    site.session.getTaskInfo.return_value = [{"id": 1, "state": CANCELED, "host_id": 3}]
+    site.cycle.run(whole=False)
+    site.jobs.clear()
+    site.cycle.run(whole=False)
+    assert site.asked[-1].whole
