@@ -64,7 +64,9 @@ def small_files(bench: Bench) -> Results:
     results: Dict[str, Result] = {}
     for latency in latencies(bench):
         with wire(bench, latency) as line:
-            found = bench.pairs(lambda: _ours_together(line, files), lambda: _peer(line, files))
+            found = bench.pairs(
+                lambda: _ours_together(line, files), lambda: _peer(line, files), 5 if latency == 5 else 3
+            )
         results[f"upload-small-{latency}ms"] = found["seconds"]
         results["upload-small-requests"] = found["requests"]
     return with_the_others(results)
@@ -77,7 +79,7 @@ def big_file(bench: Bench) -> Results:
     results: Dict[str, Result] = {}
     for latency in latencies(bench):
         with wire(bench, latency) as line:
-            found = bench.pairs(lambda: _ours_alone(line, file), lambda: _peer(line, [file]))
+            found = bench.pairs(lambda: _ours_alone(line, file), lambda: _peer(line, [file]), 5 if latency == 30 else 3)
             found["seconds"].limit = _ours_alone(line, file, file.stat().st_size)["seconds"]
         results[f"upload-big-{latency}ms"] = found["seconds"]
         results["upload-big-requests"] = found["requests"]

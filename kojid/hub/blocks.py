@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 import zlib
-from typing import Any, BinaryIO, Iterator, Union
+from typing import Any, BinaryIO, Iterator, Optional, Union
 
 import koji
 
@@ -58,7 +58,7 @@ class Streamed:
         self._descriptor = descriptor
         self._offset = offset
         self._size = size
-        self._adler = 1
+        self._adler: Optional[int] = None
 
     def __len__(self) -> int:
         return self._size
@@ -75,10 +75,17 @@ class Streamed:
             yield piece
         self._adler = adler
 
+    def part(self, begin: int, size: int) -> Streamed:
+        """A part of this one that begins so many bytes behind its beginning; shorter at its end."""
+        return Streamed(self._descriptor, self._offset + begin, min(size, self._size - begin))
+
     @property
     def adler32(self) -> int:
-        """The checksum of what was sent the last time."""
-        return self._adler
+        """The checksum of what was sent the last time; of what there is, when it was not sent as a whole."""
+        if self._adler is None:
+            for _ in self:
+                pass
+        return self._adler or 0
 
 
 Block = Union[bytes, Streamed]
@@ -104,6 +111,12 @@ def read(source: BinaryIO, size: int, *, streamed: bool) -> Block:
         return source.read(BLOCKSIZE)
     source.seek(offset + length)
     return Streamed(source.fileno(), offset, length)
+
+
+def split(block: Block, size: int) -> Iterator[Block]:
+    """A block in pieces of at most so many bytes."""
+    for begin in range(0, len(block), size):
+        yield block.part(begin, size) if isinstance(block, Streamed) else block[begin : begin + size]
 
 
 def adler32(block: Any) -> int:

@@ -32,7 +32,7 @@ BATCH_BYTES = 1536 * 1024  # as base64, with its XML, well below the 4 MiB that 
 BATCH_FILES = 64  # it is one transaction for the hub
 HELPERS = 3  # the most subsessions that an upload opens
 _REQUESTS_PER_HELPER = 4  # a subsession costs two requests, and the others wait for the first of them
-_PATIENCE = 10.0  # seconds that a helper gets to stop, when the upload is given up
+_PATIENCE = 2.0  # seconds that helpers get to stop when the upload is given up: a task that is ended has three
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ logger = logging.getLogger("koji.daemon")
 # Seconds before each new try of a block that arrived wrong, or that the hub still holds a lock against.
 _PAUSES = (0.1, 0.5, 1.0, 2.0, 4.0)
 END_OF_FILE = -1
+# A third more of it, and the XML, stay below the 4 MiB that a hub takes of a call by default.
+_BASE64_BLOCK = 2 * 1024 * 1024
 
 
 class Uploader:
@@ -43,6 +45,7 @@ class Uploader:
         self._directory = upload_dir
         self._blocksize = blocksize
         took = getattr(getattr(session, "contact", None), "took", None)
+        self._in_pieces = False
         self._pace = Pace(took if isinstance(took, float) else None)
         self._named_volume = volume
         self._volume: Dict[str, str] = {} if volume in (None, "", "DEFAULT") else {"volume": str(volume)}
@@ -196,11 +199,10 @@ class Uploader:
             if not data and sent:
                 break
             begun = time.monotonic()
-            self._block(directory, name, data, whole.size)
+            sent += self._block(directory, name, data, whole.size)
             self._pace.note(len(data), time.monotonic() - begun)
-            repeated = repeated or getattr(self.session, "retries", 0) > 1
+            repeated = repeated or self._in_pieces or getattr(self.session, "retries", 0) > 1
             whole.update(data)
-            sent += 1
         if not self._raw:
             self._finish_base64(directory, name, whole)
         elif sent > 1:  # the answer to a single block has told size and checksum of the whole file
@@ -208,9 +210,31 @@ class Uploader:
         seconds = time.monotonic() - started
         logger.debug("Upload: %s/%s complete. %d bytes in %.1f seconds", directory, name, whole.size, seconds)
 
-    def _block(self, directory: str, name: str, data: Block, offset: int) -> None:
+    def _block(self, directory: str, name: str, data: Block, offset: int) -> int:
+        """Send a block, in pieces where a whole one is too much; by how many requests."""
+        most = BLOCKSIZE if self._raw else _BASE64_BLOCK
         with meter.block(len(data)):
-            self._put(directory, name, data, offset)
+            if len(data) <= most:
+                self._put(directory, name, data, offset)
+                return 1
+            if self._raw and not self._in_pieces and self._put_large(directory, name, data, offset):
+                return 1
+            pieces = list(blocks.split(data, most))
+            for piece in pieces:
+                self._put(directory, name, piece, offset)
+                offset += len(piece)
+            return len(pieces)
+
+    def _put_large(self, directory: str, name: str, data: Block, offset: int) -> bool:
+        """Try a large block, without patience: what stands before a hub may take only smaller ones. Whether it went."""
+        ours = hasattr(type(self.session), "overriding")
+        try:
+            with self.session.overriding(patient=False) if ours else contextlib.nullcontext():
+                self._put(directory, name, data, offset)
+        except (OSError, koji.RetryError, koji.ServerOffline) as error:
+            logger.info("A block of %d bytes does not get through, smaller ones follow: %s", len(data), error)
+            self._in_pieces = True
+        return not self._in_pieces
 
     def _put(self, directory: str, name: str, data: Block, offset: int) -> None:
         send: Callable[..., Optional[str]] = self._send_raw if self._raw else self._send_base64
@@ -282,7 +306,7 @@ def _is_true(call: Any) -> bool:
 class _BlockWriter:
     """A file that is only written to; it gives its content away in blocks."""
 
-    def __init__(self, send: Callable[[bytes, int], None], blocksize: int) -> None:
+    def __init__(self, send: Callable[[bytes, int], object], blocksize: int) -> None:
         self.sent = 0
         self._send = send
         self._blocksize = blocksize

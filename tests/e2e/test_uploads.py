@@ -160,3 +160,23 @@ def test_what_the_hub_refuses_is_told_once_and_ends_all(place: Place, large: Lis
         with pytest.raises(koji.GenericError, match="requires an exclusive session"):
             Uploader(session, "tasks/99/99").files(large)
         assert place.open_sessions() == before
+
+
+def test_a_task_that_is_canceled_leaves_no_session(place: Place, large: List[Item]) -> None:
+    """The signal ends the handler by an exception, wherever it is."""
+    directory = place.directory()
+    with place.wire() as proxy, place.session(proxy) as session:
+        before = place.open_sessions()
+        during: List[int] = []
+
+        def cancel(name: str, _answer: object) -> None:
+            if name == "rawUpload":
+                during.append(place.open_sessions())
+                raise KeyboardInterrupt
+
+        session.after_call = cancel
+        with pytest.raises(KeyboardInterrupt):
+            Uploader(session, directory).files(large)
+        session.after_call = None
+        assert during[0] > before
+        assert place.open_sessions() == before

@@ -14,7 +14,7 @@ import pytest
 from kojid.hub import blocks
 from kojid.hub.blocks import BLOCKSIZE, LEAST, MOST, Pace, Streamed, joined_adler32
 from kojid.hub.upload import Uploader
-from tests.support.fakehub import FakeHub, FakeSession, reset
+from tests.support.fakehub import Answer, FakeHub, FakeSession, reset, status
 
 from .test_session import patient
 
@@ -124,6 +124,41 @@ def test_a_streamed_block_survives_a_connection_that_breaks(serve: Callable[...,
     uploader.file(path, "big")
     assert arrived == [whole]
     assert [len(request.body) for request in hub.received if request.name is None] == [len(whole)] * 2
+
+
+@pytest.mark.parametrize("answer", [reset(), status(413), status(502)])
+def test_what_takes_only_smaller_blocks_gets_smaller_ones(
+    serve: Callable[..., FakeHub], tmp_path: Path, answer: Answer
+) -> None:
+    """A web server may limit what it takes, and may break off the connection instead of saying so."""
+    hub = serve()
+    path = _sparse(tmp_path / "big", 2 * BLOCKSIZE + 5)
+    whole = path.read_bytes()
+    stored = bytearray()
+
+    def upload(data: bytes, offset: str, **_: object) -> dict[str, object]:
+        stored[int(offset) :] = data
+        return {"size": len(data), "hexdigest": f"{zlib.adler32(data):08x}"}
+
+    hub.method("rawUpload", upload)
+    digest = f"{zlib.adler32(whole):08x}"
+    hub.method("checkUpload", lambda *_args, **_kwargs: {"size": len(stored), "hexdigest": digest})
+    hub.script(answer, answer)
+    uploader = Uploader(patient(hub), "x")
+    uploader._pace.size = MOST
+    uploader.file(path, "big")
+    assert stored == whole
+    sizes = [len(request.body) for request in hub.received if request.name is None]
+    assert [size for size in sizes if size < len(whole)] == [BLOCKSIZE, BLOCKSIZE, 5]
+    assert hub.names()[-1] == "checkUpload"
+
+
+def test_base64_stays_below_what_a_hub_takes_of_a_call(tmp_path: Path) -> None:
+    hub = FakeSession(opts={"use_fast_upload": False})
+    path = _sparse(tmp_path / "big", BLOCKSIZE + 5)
+    Uploader(hub, "x").file(path, "big")
+    assert hub.uploads["x/big"] == path.read_bytes()
+    assert max(len(call.args[5]) for call in hub.calls) < 3 * MEGABYTE
 
 
 def test_the_librarys_debugging_gets_bytes(tmp_path: Path) -> None:
