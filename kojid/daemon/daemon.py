@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -49,6 +50,15 @@ _FIRST_ANSWERS = 1.0  # seconds that the first cycle waits for the file systems
 _LAST_CALLS = 5.0  # seconds for an answer of the hub at the end
 _AFTER_TROUBLE = 0.1  # seconds, so that trouble that stays does not fill the log
 _LONGEST_END = 30.0  # seconds; a process in the kernel's hands can outlive even KILL
+
+
+def _settle_memory() -> None:
+    """What is there now stays for good: no collection of garbage goes over it again.
+
+    That would write to each of its pages, and a process that was forked would get a copy of all of them.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class Manager:
@@ -179,6 +189,7 @@ class Daemon:
         self._reattachment.begin()
         self._exporter.begin()
         self._feed_watchdog()
+        _settle_memory()
         probes.wait(_FIRST_ANSWERS)
 
     def _take_signals(self) -> None:
