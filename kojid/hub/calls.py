@@ -113,4 +113,4 @@ def past_a_lost_reply(request: Callable[[], Result]) -> Result:
         return request()
     except koji.RetryError as error:
         logger.debug("The answer to a call was lost (%s), asking again", error)
-        return request()
+    return request()

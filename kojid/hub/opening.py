@@ -10,6 +10,7 @@ import koji
 
 from kojid.errors import explain
 from kojid.hub.calls import past_a_lost_reply
+from kojid.hub.causes import explain_call_error, is_broken_off
 
 _log = logging.getLogger("koji.TaskManager")
 
@@ -67,7 +68,15 @@ def open_tasks(session: Any, host_id: int, wishes: Sequence[Wish]) -> Dict[int, 
         with session.multicall() as calls:
             return [_Answers(wish, calls) for wish in wishes]
 
-    answers = past_a_lost_reply(ask)
+    answers: Optional[List[_Answers]] = None
+    try:
+        answers = past_a_lost_reply(ask)
+    except Exception as error:
+        if not is_broken_off(error, answered_badly=True):
+            raise
+        _log.info("Opening tasks: %s; asking again", explain_call_error(error))
+    if answers is None:
+        answers = past_a_lost_reply(ask)
     rows = {answer.wish.task_id: answer.row() for answer in answers}
     doubtful = [task_id for task_id, row in rows.items() if row is None]
     ours = _opened_before(session, host_id, doubtful)

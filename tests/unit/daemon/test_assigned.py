@@ -8,6 +8,7 @@ from unittest.mock import Mock, patch
 import koji
 import koji.tasks
 import pytest
+import requests
 
 from kojid.daemon.schedule.assigned import Taker
 from kojid.errors import HostFault
@@ -209,6 +210,30 @@ def test_a_request_whose_reply_was_lost_is_made_again() -> None:
     with patch.object(FakeMultiCall, "call_all", answer):
         assert site.take()
     assert site.supervisor.start.call_args[0][2] == ("subsession", 72)
+
+
+def test_a_request_that_was_broken_off_is_made_again_at_once() -> None:
+    site = Site()
+    lost = [requests.exceptions.ConnectionError(ConnectionResetError(104, "reset"))]
+    call_all = FakeMultiCall.call_all
+
+    def answer(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call_all(self, *args, **kwargs)
+        if lost:
+            site.session.answer("host.openTask", None)
+            raise lost.pop()
+
+    with patch.object(FakeMultiCall, "call_all", answer):
+        assert site.take()
+    assert len(site.called("host.openTask")) == 2
+
+
+def test_a_request_that_gets_no_answer_in_time_is_left_to_the_next_cycle() -> None:
+    site = Site()
+    slow = Mock(side_effect=requests.exceptions.ReadTimeout("slow"))
+    with patch.object(FakeMultiCall, "call_all", slow), pytest.raises(requests.exceptions.ReadTimeout):
+        site.take()
+    assert site.manager.tasks == {}
 
 
 def test_trouble_with_one_task_does_not_cost_the_others() -> None:
