@@ -14,7 +14,7 @@ import koji
 
 from kojid.config.options import Options
 from kojid.daemon import score, steps, worker
-from kojid.daemon.desk import GIVEN_BACK, Desk
+from kojid.daemon.desk import GIVEN_BACK, OVER, Desk
 from kojid.daemon.endings import Endings
 from kojid.daemon.gate import Gate
 from kojid.daemon.jobs import Job, Jobs
@@ -253,6 +253,10 @@ class Supervisor:
             if word == ENDED:
                 job.told = True
                 continue
+            if word == OVER:
+                job.over = True
+                self._wake_dependents(job)
+                continue
             _log.debug("task %s calls: %s", task_id, word)
             if word == GIVEN_BACK:
                 self._given_back.append(task_id)
@@ -296,7 +300,8 @@ class Supervisor:
             _log.warning("task %s (%s, pid %s) %s", job.task_id, job.method, job.pid, status.describe())
         if status is None or not status.ok:
             self._lost_sessions.append(job)
-        self._wake_dependents(job)
+        if not job.over:
+            self._wake_dependents(job)
         self._end_remains(job)
         self._on_event()
 
