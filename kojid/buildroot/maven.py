@@ -55,7 +55,12 @@ def settings(broot: BuildRoot, deploy_dir: str) -> str:
         "url": volume_url(broot.options.topurl, relative),
         "mirrorOf": ",".join(["*", *(f"!{name}" for name, _url, _snapshots in dependencies)]),
     }
-    _add(SubElement(SubElement(top, "mirrors"), "mirror"), mirror)
+    mirrors = SubElement(top, "mirrors")
+    _add(SubElement(mirrors, "mirror"), mirror)
+    for name, url, _snapshots in dependencies:
+        if url.startswith("http://"):
+            # Maven 3.8.1 and later use repositories without encryption only as mirrors that somebody has named.
+            _add(SubElement(mirrors, "mirror"), {"id": name, "name": name, "url": url, "mirrorOf": name})
     profile = SubElement(SubElement(top, "profiles"), "profile")
     name = f"koji-task-{broot.task_id}"
     _add(profile, {"id": name})

@@ -10,7 +10,7 @@ host, and a fault of the tag.
 from __future__ import annotations
 
 import os
-from typing import Any, ClassVar, Dict, List, Sequence, Tuple
+from typing import Any, ClassVar, Dict, List, Sequence
 
 import koji
 
@@ -21,8 +21,7 @@ from kojid.system.beneath import open_beneath
 from kojid.system.files import tail_lines
 from kojid.system.process import ExitStatus
 from kojid.tasks.base import BaseBuildTask
-from kojid.tasks.images import ImageTask
-from kojid.tasks.parts import Part
+from kojid.tasks.images.chroottask import ChrootTask
 
 _QUOTED = 20  # lines of a tool's own log
 _LOOKED_AT = 2000
@@ -32,11 +31,10 @@ _TARGET = 4  # where the build target is among the parameters
 Row = Dict[str, Any]
 
 
-class ToolTask(ImageTask, BaseBuildTask):
-    """Make an image in a buildroot whose tools are all that is needed."""
+class ToolTask(ChrootTask, BaseBuildTask):
+    """Make an image for one arch with the tools of a buildroot."""
 
     Methods: ClassVar[List[str]] = []
-    parts: ClassVar[Tuple[Part, ...]] = ()  # type: ignore[assignment]
     fault = koji.BuildError
 
     def checkHost(self, hostdata: Row) -> bool:

@@ -17,23 +17,32 @@ from kojid.tasks.base import BaseBuildTask
 from kojid.tasks.checkouts import LOG, allowed_source, check_out
 from kojid.tasks.chroots import buildroot
 from kojid.tasks.mavensources import PATCH_LOG
+from kojid.tasks.parts import OptionalParts, Part, program
 from kojid.tasks.srpm import give_to_mock
 
 # Inside the chroot.
 _SOURCES, _OUTPUT, _PATCHES = "maven/build", "maven/output", "maven/patches"
 _HOME = "builddir/.m2"
 _REPOSITORY = f"{_HOME}/repository"
+_ARCHIVES = ("scm-sources", "patches")
 _MEMORY = "-Xmx"
 _USUAL_MEMORY = "-Xmx2048m"
 
 Row = Dict[str, Any]
 
 
-class BuildMavenTask(BaseBuildTask):
+class BuildMavenTask(OptionalParts, BaseBuildTask):
     """Build with Maven."""
 
     Methods: ClassVar[List[str]] = ["buildMaven"]
     _taskWeight = 1.5
+    parts: ClassVar[Tuple[Part, ...]] = (program(mavensources.PATCH, "patch"),)
+
+    def require_parts(self) -> None:
+        """Raise RefuseTask when there are patches and this host has no program to apply them with."""
+        opts = self.params[2] if len(self.params) > 2 else None
+        if isinstance(opts, dict) and opts.get("patches"):
+            super().require_parts()
 
     def handler(self, url: str, build_tag: Row, opts: Optional[Row] = None) -> Row:
         """Check out, apply patches, run mvn, and upload what it has deployed.
@@ -109,17 +118,20 @@ class BuildMavenTask(BaseBuildTask):
         files: Dict[str, List[str]] = {}
         for below, names in mavensources.collect(outputdir).items():
             self.upload_files([os.path.join(outputdir, below, name) for name in names], below)
-            for name in names:
-                if name.endswith(".log"):
-                    logs.append(os.path.join(below, name))
-                else:
-                    files.setdefault(below, []).append(name)
-        for kind in ("scm-sources", "patches"):
-            if self._archive(kind).exists():
-                name = f"{info['artifact_id']}-{info['version']}-{kind}.zip"
-                self.uploadFile(str(self._archive(kind)), remoteName=name)
-                files[""] = [*(other for other in files.get("", []) if other != name), name]
+            logs += [os.path.join(below, name) for name in names if name.endswith(".log")]
+            kept = [name for name in names if not name.endswith(".log")]
+            if kept:
+                files[below] = kept
+        archives = [self._rename_archive(kind, info) for kind in _ARCHIVES if self._archive(kind).exists()]
+        self.upload_files(map(str, archives))
+        own = [path.name for path in archives]
+        files[""] = [*(name for name in files.get("", []) if name not in own), *own]
         return logs, files
+
+    def _rename_archive(self, kind: str, info: Dict[str, str]) -> Path:
+        """Give an archive of sources the name of what was built from them."""
+        path = self._archive(kind)
+        return path.rename(path.with_name(f"{info['artifact_id']}-{info['version']}-{kind}.zip"))
 
 
 def _buildroot_options(opts: Row) -> Row:

@@ -24,6 +24,7 @@ from kojid.system.files import UnsafeFile, list_beneath, open_beneath
 from kojid.tasks.srpm import MOCK_GROUP
 
 PATCH_LOG = "patches.log"
+PATCH = "/usr/bin/patch"
 _METADATA = ("CVS", ".svn", ".git")
 _LINK = (stat.S_IFLNK | 0o777) << 16
 _EARLIEST, _LATEST = 1980, 2107  # what the times of a zip archive can say
@@ -89,9 +90,11 @@ def apply_patches(handler: Any, patchdir: str, sourcedir: str, url: str) -> None
     try:
         for name in names:
             words = ["--verbose", "--no-backup-if-mismatch", "-d", sourcedir, "-p1", "-i", f"{patchdir}/{name}"]
-            place.run("patch", ["/usr/bin/patch", *words])
-    finally:
+            place.run("patch", [PATCH, *words])
+    except Exception:  # a task that is being stopped does not wait for the hub
         feed.finish()
+        raise
+    feed.finish()
 
 
 def pom_file(options: Sequence[str]) -> str:

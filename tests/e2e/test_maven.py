@@ -48,7 +48,7 @@ def store(shop: Sandbox) -> Iterator[GitShop]:
 @pytest.fixture(scope="module")
 def worker(shop: Sandbox) -> Daemon:
     """The builder."""
-    return shop.daemon(BUILDER, allowed_scms=ALLOWED).start()
+    return shop.daemon(BUILDER, allowed_scms=ALLOWED, buildroot_basic_cleanup_delay=86400).start()
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +140,11 @@ def test_patched_sources_become_archives_and_packages_in_the_tag(mvn: Sandbox, s
     assert command is not None, mvn.log(task["id"], "root.log")[-3000:]
     for word in ("--batch-mode", "-Pnobody", "-Dwho=tester", "-Dflag", "validate"):
         assert word in command.group()
+    assert re.search(
+        rf"{build['nvr']} +{content.DEST_TAG} +org.example +parser",
+        mvn.koji("list-tagged", "--type=maven", content.DEST_TAG).stdout,
+    )
+    assert "Maven support?: yes" in mvn.koji("taginfo", content.BUILD_TAG).stdout
     info = mvn.koji("buildinfo", build["nvr"]).stdout
     assert "Maven groupId: org.example" in info and "parser-1.0.jar" in info
 
@@ -164,6 +169,23 @@ def test_what_does_not_compile_fails_on_the_host_that_can_try(mvn: Sandbox, work
     assert "Wrong.java:[2," in str(fault) and "cannot find symbol" in str(fault)
     assert mvn.admin.getTaskInfo(child)["host_id"] == mvn.admin.getHost(worker.host)["id"]
     assert {koji.BR_STATES[root["state"]] for root in mvn.admin.listBuildroots(taskID=child)} == {"EXPIRED"}
+
+
+def test_a_tag_whose_chroots_have_no_maven_is_named(mvn: Sandbox, store: GitShop) -> None:
+    admin = mvn.admin
+    content.add_tag(admin, "bare", arches=content.machine_arch(), extra={"mock.use_bootstrap": False})
+    content.inherit(admin, "bare", [content.BOOTSTRAP])
+    content.set_groups(admin, "bare", {maven.GROUP: distro.make(mvn.layout.distro).groups["srpm-build"]})
+    admin.createBuildTarget("bare", "bare", content.DEST_TAG)
+    url = store.put("homeless", project("homeless", "public class Homeless {}"))
+    none = admin.mavenBuild(url, "bare", {"scratch": True})
+    assert "no repo for tag bare" in str(mvn.failed(none))
+    mvn.closed(admin.newRepo("bare"), 300)
+
+    fault = mvn.failed(admin.mavenBuild(url, "bare", {"scratch": True}), 600)
+
+    assert isinstance(fault, koji.BuildError)
+    assert "/usr/bin/mvn was not found in the buildroot: the group maven-build of the tag bare" in str(fault)
 
 
 def test_snapshots_are_for_scratch_builds(mvn: Sandbox, store: GitShop) -> None:

@@ -204,7 +204,7 @@ ROWS = (
     Check(SECTION, "koji", "the koji library", "install koji 1.30 or newer", _koji),
     Check(SECTION, "scm_tools", "programs for version control", "install them", _scm_tools),
     Check(SECTION, "optional", "libraries for some tasks", "install them", _optional, alone=True),
-    Check(SECTION, "images", "methods of images", "install what is missing", _images, alone=True),
+    Check(SECTION, "images", "methods of images and Maven", "install what is missing", _images, alone=True),
     Check(SECTION, "metrics", "metrics for Prometheus", "see docs/operations.md", _shows_metrics),
     Check(SECTION, "temporary", "temporary files", "set TMPDIR",
           lambda context: unless_any(_temporary(context), tempfile.gettempdir())),

@@ -76,8 +76,7 @@ class DudBuildTask(BuildImageTask):
         place = self.find_place(target, arches or ())
 
         def arguments(release: str, arch: str) -> List[Any]:
-            about = [dud_name, dud_version, release, arch]
-            return [*about, place.target, place.build_tag, place.repo, pkg_list, opts]
+            return [dud_name, dud_version, release, arch, *place.arguments, pkg_list, opts]
 
         children = Children("image", "createDudIso", arches or place.arches, arguments, str, str)
         return self.build_images(place, Image(dud_name, dud_version, opts.get("release"), opts), children)
@@ -140,7 +139,7 @@ class DudCreateImageTask(imagetools.ToolTask):
             words = [f"/usr/bin/{xorrisofs}", "-quiet", "-lR", "-V", _LABEL, "-input-charset", "utf8"]
             imagetools.run(broot, [*words, "-o", iso, f"./{_TOP}", "-v"], within, "DUD build failed while xorrisofs")
             self.uploadFile(f"{broot.tmpdir()}/{iso}")
-            rpmlist = [] if opts.get("scratch") else self.getImagePackages(broot, f"{within}/{rpms}")
+            rpmlist = self.cached_packages(broot, f"{within}/{rpms}")
             nvr = (dud_name, dud_version, dud_release)
             return self.result(broot, nvr, arch, logs, files=[iso], rpmlist=rpmlist)
 

@@ -45,15 +45,24 @@ def test_the_settings_name_the_repo_as_the_mirror_of_everything(broot: BuildRoot
 
 
 def test_dependencies_are_repositories_that_the_mirror_leaves_alone(broot: BuildRoot) -> None:
+    broot.options.topurl = "https://files.example.com/koji"
     broot.deps = [12345, "group-artifact-1.0-1"]
     top = settings(broot)
     assert texts(top, "mirrors/mirror/mirrorOf") == ["*,!koji-task-12345-repo,!koji-build-group-artifact-1.0-1-repo"]
     for kind in ("repositories/repository", "pluginRepositories/pluginRepository"):
         assert texts(top, f"profiles/profile/{kind}/url") == [
-            "http://files.example.com/koji/work/tasks/2345/12345",
-            "http://files.example.com/koji/packages/group-artifact/1.0/1/maven",
+            "https://files.example.com/koji/work/tasks/2345/12345",
+            "https://files.example.com/koji/packages/group-artifact/1.0/1/maven",
         ]
         assert texts(top, f"profiles/profile/{kind}/snapshots/enabled") == ["true", "false"]
+
+
+def test_dependencies_over_plain_http_are_mirrors_of_themselves(broot: BuildRoot) -> None:
+    """Maven uses no others without encryption."""
+    broot.deps = [7]
+    top = settings(broot)
+    assert texts(top, "mirrors/mirror/mirrorOf") == ["*,!koji-task-7-repo", "koji-task-7-repo"]
+    assert texts(top, "mirrors/mirror/url")[1] == "http://files.example.com/koji/work/tasks/7/7"
 
 
 def test_settings_do_not_follow_a_link_of_the_chroot(broot: BuildRoot, tmp_path: Path) -> None:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import zipfile
 from pathlib import Path
-from typing import Any, ClassVar, Dict, List, Type
+from typing import Any, ClassVar, Dict, Iterable, List, Type
 
 import koji
 import pytest
+from koji.tasks import RefuseTask
 
 from kojid.sources.scm import SCM
 from kojid.tasks import buildmaven, mavensources
 from kojid.tasks.buildmaven import BuildMavenTask
+from kojid.tasks.parts import Part
 from tests.support.faketask import HOST, REPO, TAG, FakeBuildRoot, ScriptedSession, make_handler
 
 URL, PATCHES = "git://host/java/parser#main", "git://host/java/patches#main"
@@ -119,18 +121,28 @@ def test_patches_are_fetched_kept_and_applied(
     monkeypatch.setattr(mavensources, "apply_patches", lambda _handler, *where: applied.append(where))
     uploaded: Dict[str, List[str]] = {}
 
-    def keep(_self: Any, filename: str, relPath: Any = None, remoteName: Any = None) -> str:
-        if filename.endswith(".zip"):
-            uploaded[str(remoteName)] = zipfile.ZipFile(filename).namelist()
-        return ""
+    def keep(_self: Any, filenames: Iterable[str], relPath: Any = None) -> None:
+        for path in map(Path, filenames):
+            if path.suffix == ".zip":
+                uploaded[path.name] = zipfile.ZipFile(path).namelist()
 
-    monkeypatch.setattr(BuildMavenTask, "uploadFile", keep)
+    monkeypatch.setattr(BuildMavenTask, "upload_files", keep)
     result = run(options, patches=PATCHES)
     root = made.made[0].rootdir()
     assert applied == [(f"{root}/maven/patches/parser", f"{root}/maven/build/parser", PATCHES)]
     assert result["logs"][-2:] == ["checkout.log", "patches.log"]
     assert uploaded == {"parser-1.0-scm-sources.zip": ["parser/pom.xml"], "parser-1.0-patches.zip": ["parser/1.patch"]}
     assert result["files"][""] == list(uploaded)
+
+
+def test_a_host_without_patch_leaves_patches_to_another(options: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Part, "is_here", lambda _part: False)
+    run(options)
+    with pytest.raises(RefuseTask, match="buildMaven needs /usr/bin/patch, not installed here; install patch"):
+        run(options, patches=PATCHES)
+    handler = BuildMavenTask(331, "buildMaven", [URL, TAG, {"patches": PATCHES}], ScriptedSession(), options)
+    with pytest.raises(RefuseTask):
+        handler.checkHost(HOST)
 
 
 def test_a_chroot_without_mvn_is_the_tags_fault(options: Any, made: Type[Broot]) -> None:

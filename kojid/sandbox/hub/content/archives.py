@@ -131,6 +131,8 @@ def list_tagged_archives(
     given = {key: value for key, value in filters.items() if key != "extra"}
     tagged = ctx.call("listTagged", tag, event, **given)
     found = [archive for build in tagged for archive in list_archives(ctx, build["build_id"], type=filters.get("type"))]
+    for archive in found if filters.get("type") == "maven" else ():
+        archive.update({f"maven_{key}": archive[key] for key in othertypes.MAVEN_FIELDS})
     holders = {archive["build_id"] for archive in found}
     return [found, [build for build in tagged if build["build_id"] in holders]]
 

@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Mapping, Optional, Sequence, Union
 import koji
 
 from kojid.sandbox.hub import queries
-from kojid.sandbox.hub.content import names
+from kojid.sandbox.hub.content import builds, names
 from kojid.sandbox.hub.content.builds import COLUMNS, TABLES, States, decoded
 from kojid.sandbox.hub.database import Row, equal
 from kojid.sandbox.hub.kernel import Context, export
@@ -49,7 +49,7 @@ def list_builds(
         state: in this state (contract 13).
         source, pattern: whose source or NVR matches (`*`, `?`).
         createdBefore, createdAfter, completeBefore, completeAfter: seconds since 1970, or a date's text.
-        type: only "rpm" gives any here; with `typeInfo` refused.
+        type, typeInfo: of this type, with these details; they come along.
         queryOpts: order and limits.
         cgID: refused: no content generators here.
         draft: only drafts, or only others.
@@ -57,8 +57,8 @@ def list_builds(
     Raises:
         koji.GenericError: a filter that this hub does not have.
     """
-    if typeInfo or cgID:
-        raise koji.GenericError("this hub has no build types with details and no content generators")
+    if cgID:
+        raise koji.GenericError("this hub has no content generators")
     where: Dict[str, Any] = {}
     for column, table, info in (("package.id", "package", packageID), ("users.id", "users", userID)):
         if info is not None:
@@ -72,8 +72,7 @@ def list_builds(
         where["build.task_id"] = taskID
     rows = [row for row in _rows(ctx, where) if taskID != -1 or row["task_id"] is not None]
     if type is not None:
-        ids = set(ctx.db.values("SELECT build_id FROM build_types WHERE btype = ?", (type,)))
-        rows = [row for row in rows if row["build_id"] in ids]
+        rows = builds.of_type(ctx, rows, type, typeInfo)
     rows = _matching(rows, prefix, source, pattern)
     limits = {"creation_ts": (createdAfter, createdBefore), "completion_ts": (completeAfter, completeBefore)}
     return queries.apply([row for row in rows if _within(row, limits)], queryOpts)

@@ -100,6 +100,27 @@ def decoded(row: Row) -> Row:
     return row
 
 
+def of_type(ctx: Context, rows: List[Row], btype: str, wanted: Optional[Mapping[str, Any]] = None) -> List[Row]:
+    """Those of some builds that are of a type, with what lists tell of it: maven_group_id and the like, or platform.
+
+    Args:
+        ctx: the call.
+        rows: the builds, with build_id.
+        btype: the type.
+        wanted: values of group_id, artifact_id and version, or platform, that count only.
+    """
+    found = []
+    ids = set(ctx.db.values("SELECT build_id FROM build_types WHERE btype = ?", (btype,)))
+    for row in rows:
+        if row["build_id"] not in ids:
+            continue
+        details = {key: value for key, value in (_kept(ctx, btype, row["build_id"]) or {}).items() if key != "build_id"}
+        if all(details.get(key) == value for key, value in (wanted or {}).items()):
+            prefix = "maven_" if btype == "maven" else ""
+            found.append({**row, **{f"{prefix}{key}": value for key, value in details.items()}})
+    return found
+
+
 def state_name(build: Row) -> str:
     """The word for a build's state."""
     return str(States[build["state"]])

@@ -7,7 +7,7 @@ import json
 from typing import Any, Dict, List, Optional, Sequence, Tuple, Union
 
 from kojid.sandbox.hub import events
-from kojid.sandbox.hub.content import inheritance, names, packages, tags
+from kojid.sandbox.hub.content import builds, inheritance, names, packages, tags
 from kojid.sandbox.hub.content.rpms import decoded
 from kojid.sandbox.hub.database import Row, equal
 from kojid.sandbox.hub.kernel import Context, export
@@ -57,21 +57,21 @@ def builds_in(
         inherit: also those of the tags that it inherits from, after its own.
         latest: only the first build of each package, or the first so many.
         package, owner: only of this package's, this user's name.
-        type: only builds that have this type of content.
+        type: only builds that have this type of content, with what lists tell of it.
         draft: only drafts, or only others.
     """
     where: Dict[str, Any] = {"build.state": COMPLETE}
     given = {"package.name": package, "users.name": owner, "build.draft": draft}
     where.update({column: value for column, value in given.items() if value is not None})
-    typed = None if type is None else set(ctx.db.values("SELECT build_id FROM build_types WHERE btype = ?", (type,)))
     listed = packages.listing(ctx, tag_id, None, event)
     limit = None if not latest else 1 if latest is True else int(latest)
     found: List[Row] = []
     seen: Dict[int, int] = {}
     for member in inheritance.lineage(ctx, tag_id, event) if inherit else [tag_id]:
-        for row in _of_tag(ctx, {**where, "listed.tag_id": member}, event):
+        rows = _of_tag(ctx, {**where, "listed.tag_id": member}, event)
+        for row in rows if type is None else builds.of_type(ctx, rows, type):
             entry = listed.get(row["package_id"])
-            if entry is None or entry["blocked"] or (typed is not None and row["id"] not in typed):
+            if entry is None or entry["blocked"]:
                 continue
             seen[row["package_id"]] = seen.get(row["package_id"], 0) + 1
             if limit is None or seen[row["package_id"]] <= limit:

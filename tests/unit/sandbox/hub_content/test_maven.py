@@ -67,6 +67,21 @@ def test_one_version_comes_from_one_build(admin: Caller, shelf: Shelf) -> None:
     assert {row["build_id"] for row in admin("getLatestMavenArchives", "demo")} == {newer}
 
 
+def test_lists_tell_what_is_maven(admin: Caller, shelf: Shelf) -> None:
+    build = shelf.put("a", "1")
+    admin("createEmptyBuild", "other", "1", "1", None)
+    named = {f"maven_{key}": value for key, value in label("a", "1").items()}
+    for rows in (
+        admin("listTagged", "demo", type="maven"),
+        admin("listBuilds", type="maven"),
+        admin("listBuilds", type="maven", typeInfo={"artifact_id": "a"}),
+        admin("listTaggedArchives", "demo", type="maven")[0],
+    ):
+        assert {row["build_id"] for row in rows} == {build}
+        assert named.items() <= rows[0].items()
+    assert admin("listBuilds", type="maven", typeInfo={"version": "2"}) == []
+
+
 def test_a_repo_comes_with_the_artifacts_where_the_tag_has_maven(
     kernel: Kernel, admin: Caller, builder: Caller, shelf: Shelf
 ) -> None:
