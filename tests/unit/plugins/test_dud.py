@@ -12,6 +12,7 @@ from kojid.config.options import Options
 from kojid.errors import BuildFailed
 from kojid.plugins.shipped import dud
 from kojid.plugins.shipped.dud import DudBuildTask, DudCreateImageTask
+from kojid.system.files import UnsafeFile
 from tests.support import imagebroot
 from tests.support.faketask import REPO, TAG, TARGET, ScriptedSession, Subtasks, make_handler, task_options
 from tests.support.imagebroot import COMMON, ImageBroot
@@ -106,6 +107,20 @@ def test_the_status_of_each_tool_counts(options: Options, broots: Any, tool: str
     broots.programs[tool] = lambda _broot, _args: 3
     with pytest.raises(BuildFailed, match=f"DUD build failed {words}, mock exited with status 3"):
         create(ScriptedSession(), options)
+
+
+def test_a_link_in_the_place_of_the_image_is_not_followed(options: Options, broots: Any, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of the host")
+
+    def plant(broot: ImageBroot, _args: List[str]) -> int:
+        Path(broot.tmpdir(), ISO).symlink_to(tmp_path / "secret")
+        return 0
+
+    broots.programs["xorrisofs"] = plant
+    session = ScriptedSession()
+    with pytest.raises(UnsafeFile):
+        create(session, options, {"scratch": True})
+    assert session.uploads == {}
 
 
 @pytest.mark.parametrize("packages", [[], None, "hello", ["--installroot=/"], [7]])

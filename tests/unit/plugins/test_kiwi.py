@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
@@ -165,6 +166,34 @@ def test_a_group_without_kiwi_is_named(options: Options, broots: Any, checkouts:
     with pytest.raises(koji.BuildError, match="kiwi-ng is not in the buildroot: the group kiwi-build of demo-build"):
         create(ScriptedSession(), options)
     assert checkouts == []
+
+
+def test_links_out_of_the_buildroot_are_not_followed(
+    options: Options, broots: Any, checkouts: Any, tmp_path: Path
+) -> None:
+    """Neither in place of the description, which `make prep` may have changed, nor among the results."""
+    secret = tmp_path / "secret"
+    secret.write_text(TEXT.replace("tiny", "secret"))
+
+    def plant(broot: ImageBroot, _args: List[str]) -> int:
+        description = Path(broot.tmpdir(), "sources/sub/tiny.kiwi")
+        description.unlink()
+        description.symlink_to(secret)
+        return 0
+
+    def leave(broot: ImageBroot, args: List[str]) -> int:
+        kiwi_ng(broot, args)
+        if "bundle" in args:
+            (broot.root / "builddir/result/bundle/more.iso").symlink_to(secret)
+        return 0
+
+    broots.programs.update({"kiwi-ng": leave, "make": plant})
+    with pytest.raises(koji.GenericError, match="can't be used"):
+        create(ScriptedSession(), options, {"scratch": True, "make_prep": True})
+    shutil.rmtree(broots.made[0].root)
+    session = ScriptedSession()
+    made = create(session, options, {"scratch": True})
+    assert "more.iso" not in made["files"] and not [path for path in session.uploads if path.endswith("more.iso")]
 
 
 @pytest.mark.parametrize(
