@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Dict, List
@@ -21,18 +22,23 @@ def memory(pid: int) -> Dict[str, float]:
     return {"rss": found["Rss"], "pss": found["Pss"], "private": private}
 
 
-def cpu(pid: int, *, children: bool = True) -> float:
-    """Seconds of processor time of a process, with those of its children that have ended and been waited for."""
+def cpu(pid: int) -> float:
+    """Seconds of processor time of a process and of all that it has started, whether they still run or have ended."""
     text = Path(f"/proc/{pid}/stat").read_text()
     fields = text[text.rindex(")") + 2 :].split()
-    return sum(int(field) for field in fields[11 : 15 if children else 13]) / _TICK
+    total = sum(int(field) for field in fields[11:15]) / _TICK  # its own and that of the children waited for
+    for child in children(pid):
+        with contextlib.suppress(OSError):  # it has ended just now: the next look has it among those waited for
+            total += cpu(child)
+    return total
 
 
 def children(pid: int) -> List[int]:
     """The children of a process, the oldest first."""
     found: List[int] = []
     for task in Path(f"/proc/{pid}/task").iterdir():
-        found += [int(word) for word in (task / "children").read_text().split()]
+        with contextlib.suppress(OSError):
+            found += [int(word) for word in (task / "children").read_text().split()]
     return sorted(found)
 
 

@@ -71,6 +71,8 @@ def _notes(order: Sequence[Figure], rows: Mapping[str, Row]) -> List[str]:
     for figure in order:
         row = rows.get(figure.name)
         said = [] if row is None else [text for text in (row["skipped"], row["note"]) if text]
+        if row is not None and row.get("size", "full") != "full":
+            said.append(f"a {row['size']} run of fewer samples")
         if row is not None and row["limit"] is not None:
             said.append(f"the limit, as measured: {number(row['limit'])} {figure.unit}")
         found += [f"- `{figure.name}`: {'; '.join(said)}"] if said else []

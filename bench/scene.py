@@ -173,9 +173,15 @@ class Scene:
         self.peers.append(made)
         return made
 
-    def heartbeats(self, builder: Either, count: int) -> List[LoggedCall]:
-        """Wait for so many heartbeats of a builder; returns its calls in them, from one report up to another."""
-        mark = self.tape.mark()
+    def heartbeats(self, builder: Either, count: int, mark: int = -1) -> List[LoggedCall]:
+        """Wait for so many heartbeats of a builder; returns its calls in them, from one report up to another.
+
+        Args:
+            builder: whose.
+            count: how many.
+            mark: from where on the tape; from now on without it.
+        """
+        mark = self.tape.mark() if mark < 0 else mark
 
         def seen() -> bool:
             return len(reports(self.tape.calls(mark, builder.host))) > count

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Sequence
 
 import koji
 
 from bench.harness import Bench, Figure, Result, Results, measures, ratio
-from bench.scene import Either, Scene, methods, scene, size
+from bench.scene import Scene, methods, scene, size
+from tests.support.sandboxhub import LoggedCall
 
 _LEFTOVERS = 13
 _HOW = "the hub's log from one report of the host up to the fifth after it, divided by five"
@@ -64,12 +65,20 @@ def _measure(bench: Bench, place: Scene, suffix: str) -> Dict[str, Result]:
     for builder in (ours, peer):
         place.heartbeats(builder, 2)  # what is said only at the start is over
     beats = bench.size(5, small=3)
-    return bench.pairs(lambda: _share(place, ours, suffix, beats), lambda: _share(place, peer, suffix, beats))
+    marks: List[int] = []
+
+    def of_ours() -> Dict[str, float]:
+        marks.append(place.tape.mark())
+        return _share(place.heartbeats(ours, beats, marks[-1]), suffix, beats)
+
+    def of_peer() -> Dict[str, float]:  # in the same seconds
+        return _share(place.heartbeats(peer, beats, marks[-1]), suffix, beats)
+
+    return bench.pairs(of_ours, of_peer)
 
 
-def _share(place: Scene, builder: Either, suffix: str, beats: int) -> Dict[str, float]:
+def _share(calls: Sequence[LoggedCall], suffix: str, beats: int) -> Dict[str, float]:
     """One sample of the three figures."""
-    calls = place.heartbeats(builder, beats)
     return {
         f"heartbeat-requests{suffix}": len(calls) / beats,
         f"heartbeat-calls{suffix}": len(methods(calls)) / beats,

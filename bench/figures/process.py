@@ -38,6 +38,7 @@ def _memory(name: str, what: str, how: str, target: float = 0.0, peer: str = _ST
     _memory("parent-rss", "resident memory of the daemon", _MEMORY, 0.7),
     _memory("parent-private", "private memory of the daemon", _MEMORY),
     _memory("parent-pss", "proportional share of memory of the daemon", _MEMORY),
+    _memory("helpers-private", "private memory of the processes that the daemon keeps beside it", _MEMORY),
     _memory("task-rss", "resident memory of a task's process", _TASK_MEMORY),
     _memory("task-private", "private memory of a task's process", _TASK_MEMORY),
     _memory("task-pss", "proportional share of memory of a task's process", _TASK_MEMORY),
@@ -73,6 +74,7 @@ def _look(place: Scene, make: Callable[[], Either]) -> Dict[str, float]:
         found = {"start": reports(place.tape.calls(mark, builder.host))[0].moment - begun}
         place.heartbeats(builder, 3)
         found.update({f"parent-{kind}": value for kind, value in proc.memory(builder.pid).items()})
+        found["helpers-private"] = sum(_private(pid) for pid in proc.children(builder.pid))
         task_id = place.task(builder.host, "sleep", 600)
         worker = wait_for(lambda: _task_process(place, builder, task_id), PATIENCE, "a task's process")
         found.update({f"task-{kind}": value for kind, value in proc.memory(worker).items()})
@@ -80,6 +82,14 @@ def _look(place: Scene, make: Callable[[], Either]) -> Dict[str, float]:
     finally:
         builder.stop()
     return found
+
+
+def _private(pid: int) -> float:
+    """Megabytes; none of a process that has just ended."""
+    try:
+        return proc.memory(pid)["private"]
+    except (OSError, KeyError):
+        return 0.0
 
 
 def _task_process(place: Scene, builder: Either, task_id: int) -> int:

@@ -60,6 +60,7 @@ class BuildRoot(maven.MavenCalls):
         self.options = options
         self.logs: Set[str] = set()
         self._expired = False
+        self._recorded: Set[Tuple[Any, ...]] = set()
         if len(args) + len(kwargs) == 1:
             self._adopt(identity.load(session, *args, **kwargs))
         else:
@@ -186,6 +187,7 @@ class BuildRoot(maven.MavenCalls):
         self.logger.info("The kernel of the buildroot is the host's: %s", os.uname().release)
         installed = self.getPackageList() if copied is None else copied
         self.session.host.setBuildRootList(self.id, installed)
+        self._recorded.update(map(packages.identity, installed))
         if root and copied is None:
             root.keep(installed)
 
@@ -225,9 +227,14 @@ class BuildRoot(maven.MavenCalls):
         self._check(failures.REBUILD, status, f" (arch {arch})" if arch else "")
 
     def _record_packages(self, *, failed: bool) -> None:
-        """Tell the hub what a build has installed; after a failed one, trouble with that must not hide the cause."""
+        """Tell the hub what a build has installed; after a failed one, trouble with that must not hide the cause.
+
+        The hub looks each package up and then passes over those that it has for the buildroot: they are not sent again.
+        """
         try:
-            self.session.host.updateBuildRootList(self.id, self.getPackageList())
+            added = [one for one in self.getPackageList() if packages.identity(one) not in self._recorded]
+            self.session.host.updateBuildRootList(self.id, added)
+            self._recorded.update(map(packages.identity, added))
         except (koji.GenericError, HostFault) as error:
             if not failed:
                 raise

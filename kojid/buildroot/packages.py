@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from typing import Any, Dict, Iterator, List
+from typing import Any, Dict, Iterator, List, Tuple
 
 import koji
 
@@ -45,6 +45,11 @@ def installed(root: str) -> List[Package]:
             f"the {kind} database of the buildroot, /{relative}, lists no packages for this host's rpm {_rpm_version()}"
         )
     return packages
+
+
+def identity(package: Package) -> Tuple[Any, ...]:
+    """By what a package that is installed is told from all others."""
+    return tuple(package.get(field) for field in ("name", "epoch", "version", "release", "arch", "payloadhash"))
 
 
 def _find(root: str) -> str:

@@ -52,6 +52,7 @@ class RepoContent:
         self._options = options
         self._repo = repo_info
         self._arch = arch
+        self._external: Optional[List[Dict[str, Any]]] = None
         tag, number = repo_info["tag_name"], repo_info["id"]
         self._directory = f"{koji.PathInfo(topdir='').repo(number, tag)}/{arch}".lstrip("/")
 
@@ -62,7 +63,7 @@ class RepoContent:
             koji.BuildError: a package's origin is not known.
             koji.GenericError: the origins can't be had.
         """
-        repos = self._session.getExternalRepoList(self._repo["tag_id"], event=self._repo["create_event"])
+        repos = self._external_repos()
         if not repos:
             return
         by_url = {repo["url"].replace("$arch", self._arch).rstrip("/"): repo for repo in repos}
@@ -78,6 +79,13 @@ class RepoContent:
                 package["location"] = repo["external_repo_id"]
             elif not self._is_local(url):
                 raise koji.BuildError(f"Unknown origin for {nvra(package)}: {url}")
+
+    def _external_repos(self) -> List[Dict[str, Any]]:
+        """Those of the tag as it was when the repo was made, so asking once is enough."""
+        if self._external is None:
+            asked = self._session.getExternalRepoList(self._repo["tag_id"], event=self._repo["create_event"])
+            self._external = list(asked or [])
+        return self._external
 
     def _origin_of(self, package: Package, urls: List[str]) -> str:
         """The origin of a package; in the mode simple there can be several of one name, and its content tells which."""

@@ -38,6 +38,7 @@ class Chore:
         done: called in the daemon when it went through.
         why: why it may go, for whoever asks.
         paths: what is emptied or removed.
+        doing: what the log says of it.
     """
 
     key: str
@@ -46,6 +47,7 @@ class Chore:
     done: Callable[[], None] = lambda: None
     why: str = ""
     paths: Sequence[Path] = ()
+    doing: str = "Cleaning up"
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class Cleaner:
 
     def _start(self, chore: Chore) -> None:
         self._current, self._warn_at = chore, time.monotonic() + _LONG
-        _log.info("Cleaning up: %s", chore.key)
+        _log.info("%s: %s", chore.doing, chore.key)
         try:
             self._supervisor.help_with(
                 lambda: _main(chore, self._directory), "cleanup", lambda status: self._ended(chore, status)

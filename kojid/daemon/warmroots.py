@@ -45,6 +45,7 @@ class WarmRoots:
         self._over: Dict[int, str] = {}
         self._found: List[Chore] = []
         self._spared: Dict[str, float] = {}
+        self._shared: Optional[bool] = None
 
     def chores(self, *, early: Optional[bool] = None) -> List[Chore]:
         """What is due.
@@ -74,7 +75,17 @@ class WarmRoots:
         room = self._options.warm_buildroots_max_mb or float("inf")
         room -= sum(warm.bytes / _MIB for warm in roots)
         wanted = [warm for warm in reversed(roots) if self._wants_spare(warm) and warm.bytes / _MIB <= room]
-        return [self._spare(warm) for warm in wanted[:1]]
+        return [self._spare(warm) for warm in wanted[:1] if not self._cheap()]
+
+    def _cheap(self) -> bool:
+        """Whether copies take no time here; asked of the file system once."""
+        if self._shared is None:
+            try:
+                self._shared = shares_blocks(self._store.directory, Path(self._options.mockdir))
+            except OSError as error:
+                _log.info("No spare copies are made of warm roots: %s", error)
+                self._shared = True
+        return self._shared
 
     def _wants_spare(self, warm: Warm) -> bool:
         if warm.about is None or not warm.usable or warm.spare is not None or warm.about.repo_id in self._over:
@@ -89,7 +100,9 @@ class WarmRoots:
             self._spared = {**self._spared, name: used}
 
         # After everything that is garbage: its age is none.
-        return Chore(f"a spare copy of warm root {name}", -1.0, lambda: _make_spare(name, options), done)
+        return Chore(
+            f"a spare copy of warm root {name}", -1.0, lambda: _make_spare(name, options), done, doing="Making"
+        )
 
     def _look(self, *, everything: bool) -> List[Chore]:
         roots = self._store.found()
@@ -167,10 +180,10 @@ def _reason(warm: Warm, options: Options, over: Mapping[int, str], *, everything
 
 
 def _make_spare(name: str, options: Options) -> None:
-    """In the helper process: copy a warm root for the next buildroot, if that takes time and there is room."""
+    """In the helper process: copy a warm root for the next buildroot, if there is room."""
     store = Store(directory_of(options))
     warm = next((one for one in store.found() if one.path.name == name), None)
-    if warm is None or shares_blocks(store.directory, Path(options.mockdir)):
+    if warm is None:
         return
     if free_space_mb(store.directory) - warm.bytes // _MIB < options.minspace * 5 // 4:
         return

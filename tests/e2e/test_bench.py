@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 def figures(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Dict[str, Any]]:
     """The rows of results.json, by figure."""
     directory = tmp_path_factory.mktemp("bench")
-    names = ["heartbeat", "task-calls", "hubcost"]
+    names = ["heartbeat", "task-calls", "hubcost", "upload-small-requests", "logs-requests-5ms"]
     command = [sys.executable, "-m", "bench", "--small", "--out", directory / "out", "--dir", directory, *names]
     with without_ca_variables():
         done = subprocess.run(
@@ -50,7 +50,7 @@ def test_leftover_buildroots_cost_the_hub_nothing(figures: Dict[str, Any]) -> No
 
 
 def test_a_heartbeat_has_few_bytes(figures: Dict[str, Any]) -> None:
-    assert figures["heartbeat-bytes"]["median"] < 6000, figures["heartbeat-bytes"]
+    assert figures["heartbeat-bytes"]["median"] < 12_000, figures["heartbeat-bytes"]
 
 
 def test_a_task_takes_few_calls_of_its_own(figures: Dict[str, Any]) -> None:
@@ -62,3 +62,14 @@ def test_a_fleet_asks_the_hub_seldom(figures: Dict[str, Any]) -> None:
     row = figures["hub-requests"]
     assert row["median"] <= 12, row
     assert row["peer_median"] >= 20
+
+
+def test_small_files_travel_together(figures: Dict[str, Any]) -> None:
+    row = figures["upload-small-requests"]
+    assert row["ratio"] <= 0.3, row
+
+
+def test_logs_are_sent_once_and_in_few_requests(figures: Dict[str, Any]) -> None:
+    sent, requests = figures["logs-bytes-5ms"], figures["logs-requests-5ms"]
+    assert sent["ratio"] < 0.7, sent
+    assert requests["ratio"] < 0.5, requests

@@ -33,7 +33,7 @@ def furnish(box: Sandbox, **options: object) -> Daemon:
         options: of the builder.
     """
     try:
-        more = distro.make_more(Path(f"/var/tmp/kojid-test-images-{os.geteuid()}"), DEBIAN_PACKAGES)
+        more = distro.make_more(Path(f"/var/tmp/kojid-test-kiwi-{os.geteuid()}"), DEBIAN_PACKAGES)
     except DistributionError as error:
         pytest.skip(str(error))
     session = box.admin

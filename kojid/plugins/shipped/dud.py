@@ -29,11 +29,15 @@ _VERSION_CONTROL = (".git", ".svn", "CVS")
 Row = Dict[str, Any]
 
 
-class DudBuildTask(BuildImageTask):
+class DudBuildTask(imagetools.SourceTask, BuildImageTask):
     """A disk for several arches, as one build."""
 
     Methods: ClassVar[List[str]] = ["dudBuild"]
     _taskWeight = 1.0
+
+    def source_url(self) -> Any:
+        """Where what else goes on the disk is."""
+        return _sources(self.parameter(5))
 
     def handler(
         self,
@@ -76,8 +80,7 @@ class DudBuildTask(BuildImageTask):
         place = self.find_place(target, arches or ())
 
         def arguments(release: str, arch: str) -> List[Any]:
-            about = [dud_name, dud_version, release, arch]
-            return [*about, place.target, place.build_tag, place.repo, pkg_list, opts]
+            return [dud_name, dud_version, release, arch, *place.arguments, pkg_list, opts]
 
         children = Children("image", "createDudIso", arches or place.arches, arguments, str, str)
         return self.build_images(place, Image(dud_name, dud_version, opts.get("release"), opts), children)
@@ -88,6 +91,10 @@ class DudCreateImageTask(imagetools.ToolTask):
 
     Methods: ClassVar[List[str]] = ["createDudIso"]
     _taskWeight = 1.0
+
+    def source_url(self) -> Any:
+        """Where what else goes on the disk is."""
+        return _sources(self.parameter(8))
 
     def handler(
         self,
@@ -140,7 +147,7 @@ class DudCreateImageTask(imagetools.ToolTask):
             words = [f"/usr/bin/{xorrisofs}", "-quiet", "-lR", "-V", _LABEL, "-input-charset", "utf8"]
             imagetools.run(broot, [*words, "-o", iso, f"./{_TOP}", "-v"], within, "DUD build failed while xorrisofs")
             self.uploadFile(f"{broot.tmpdir()}/{iso}")
-            rpmlist = [] if opts.get("scratch") else self.getImagePackages(broot, f"{within}/{rpms}")
+            rpmlist = self.cached_packages(broot, f"{within}/{rpms}")
             nvr = (dud_name, dud_version, dud_release)
             return self.result(broot, nvr, arch, logs, files=[iso], rpmlist=rpmlist)
 
@@ -168,6 +175,10 @@ class DudCreateImageTask(imagetools.ToolTask):
             words = ["/usr/bin/dnf", "download", *options, name]
             what = f"DUD build failed while getting the involved rpm '{name}'"
             imagetools.run(broot, words, within, what)
+
+
+def _sources(opts: Any) -> Any:
+    return opts.get("scmurl") if isinstance(opts, dict) else None
 
 
 def packages(names: Sequence[str]) -> List[str]:

@@ -28,11 +28,15 @@ _CACHE = "/var/cache/kiwi/dnf"
 Row = Dict[str, Any]
 
 
-class KiwiBuildTask(BuildImageTask):
+class KiwiBuildTask(imagetools.SourceTask, BuildImageTask):
     """An image for several arches, as one build."""
 
     Methods: ClassVar[List[str]] = ["kiwiBuild"]
     _taskWeight = 4.0
+
+    def source_url(self) -> Any:
+        """Where the description is."""
+        return self.parameter(2)
 
     def handler(
         self, target: str, arches: Sequence[str], desc_url: str, desc_path: str, opts: Optional[Row] = None
@@ -68,7 +72,7 @@ class KiwiBuildTask(BuildImageTask):
         version = opts.get("version") or found.version
 
         def arguments(release: str, arch: str) -> List[Any]:
-            return [name, version, release, arch, place.target, place.build_tag, place.repo, desc_url, desc_path, opts]
+            return [name, version, release, arch, *place.arguments, desc_url, desc_path, opts]
 
         children = Children("image", "createKiwiImage", arches or place.arches, arguments, str, str)
         return self.build_images(place, Image(name, version, opts.get("release"), opts), children)
@@ -80,7 +84,11 @@ class KiwiCreateImageTask(imagetools.ToolTask):
     Methods: ClassVar[List[str]] = ["createKiwiImage"]
     _taskWeight = 2.0
 
-    def handler(  # type: ignore[override]
+    def source_url(self) -> Any:
+        """Where the description is."""
+        return self.parameter(7)
+
+    def handler(
         self,
         name: str,
         version: str,
@@ -139,7 +147,7 @@ class KiwiCreateImageTask(imagetools.ToolTask):
             self._build(broot, description, place, arch)
             self._bundle(broot, release, arch)
             files = self.take_files(broot, _BUNDLE)
-            rpmlist = [] if scratch else self._packages(broot, files)
+            rpmlist = self._packages(broot, files)
             logs = [checkout_log, description]
             return self.result(broot, (name, version, release), arch, logs, files=files, rpmlist=rpmlist)
 
@@ -206,7 +214,7 @@ class KiwiCreateImageTask(imagetools.ToolTask):
 
         The cache also has what was installed only to make the image, and is not in there any more.
         """
-        found = self.getImagePackages(broot, _CACHE)
+        found = self.cached_packages(broot, _CACHE)
         lists = [name for name in files if name.endswith(".packages")]
         if not lists:
             return found

@@ -12,21 +12,20 @@ from __future__ import annotations
 import io
 import os
 from dataclasses import dataclass
-from typing import Any, BinaryIO, ClassVar, ContextManager, Dict, List, NoReturn, Optional, Sequence, Tuple, Type
+from typing import Any, ClassVar, Dict, List, NoReturn, Optional, Sequence, Tuple
 
 import koji
 
 from kojid.buildroot import BuildRoot, failures
 from kojid.buildroot.chrootfiles import open_directory, write_file
 from kojid.errors import HostFault, quoting
-from kojid.hub.upload import Uploader
 from kojid.system import phases
 from kojid.system.beneath import open_beneath
 from kojid.system.files import UnsafeFile, tail_lines
 from kojid.system.process import ExitStatus
 from kojid.tasks.checkouts import LOG, allowed_source, check_out
-from kojid.tasks.chroots import buildroot
 from kojid.tasks.images import isomanifest, outputs
+from kojid.tasks.images.chroottask import ChrootTask
 from kojid.tasks.images.kickstart import PYKICKSTART, Kickstart, Source, override_repos
 from kojid.tasks.parts import OptionalParts
 
@@ -54,23 +53,17 @@ class Wanted:
         return "-".join(self.nvr)
 
 
-class ImageTask(OptionalParts):
+class ImageTask(OptionalParts, ChrootTask):
     """Make an image in a buildroot.
 
     Attributes:
-        opts: the task's options, which the handler sets.
         ks: the kickstart file, once it was read.
         group: the package group that has the tool.
-        bind_opts: what of the host is mounted in the buildroot; subclasses may leave it empty.
-        fault: type of the fault of an image that can't be made.
     """
 
     Methods: ClassVar[List[str]] = []
     parts = (PYKICKSTART,)
-    bind_opts: ClassVar[Dict[str, Any]] = {"dirs": {"/dev": "/dev"}}
-    fault: ClassVar[Type[koji.GenericError]] = koji.LiveCDError
     group: ClassVar[str] = ""
-    opts: Row
     ks: Optional[Kickstart] = None
     _own_kickstart = ""
 
@@ -135,17 +128,6 @@ class ImageTask(OptionalParts):
 
     # -- the buildroot
 
-    def image_buildroot(self, build_tag: Any, repo_info: Row, arch: str, group: str) -> ContextManager[Any]:
-        """A buildroot with the tool, for the length of a block; it is expired at the end.
-
-        Args:
-            build_tag: id of the build tag.
-            repo_info: the repository.
-            arch: of the buildroot.
-            group: the package group that has the tool.
-        """
-        return buildroot(self, build_tag, arch, **self._root_options(repo_info, group))
-
     def makeImgBuildRoot(self, buildtag: Any, repoinfo: Row, arch: str, inst_group: str) -> Any:
         """A buildroot with the tool; the caller expires it. Arguments as for `image_buildroot`."""
         broot = BuildRoot(
@@ -154,10 +136,6 @@ class ImageTask(OptionalParts):
         broot.workdir = self.workdir
         broot.init()
         return broot
-
-    def _root_options(self, repo_info: Row, group: str) -> Dict[str, Any]:
-        options = {"install_group": group, "setup_dns": True, "repo_id": repo_info["id"]}
-        return {**options, "bind_opts": self.bind_opts} if self.bind_opts else options
 
     # -- the kickstart file
 
@@ -272,10 +250,6 @@ class ImageTask(OptionalParts):
 
     # -- what it made
 
-    def upload(self, source: BinaryIO, name: str) -> None:
-        """Upload an open file to the task's directory."""
-        Uploader(self.session, self.getUploadDir()).file(source, name)
-
     def take_iso(self, broot: Any, directory: str, name: str) -> None:
         """Upload the one ISO image in a directory, and the list of what is in it.
 
@@ -301,38 +275,6 @@ class ImageTask(OptionalParts):
             self.upload(io.BytesIO(listed.encode("utf-8")), MANIFEST)
             image.seek(0)
             self.upload(image, name)
-
-    def take_files(self, broot: Any, directory: str) -> List[str]:
-        """Upload all files in or below a directory; returns their names.
-
-        Raises:
-            The task's `fault`: there are none, or two have the same name.
-        """
-        found = outputs.below(broot.rootdir(), directory)
-        if found.others:
-            self.logger.warning("Not uploaded, no regular files: %r", found.others)
-        if not found.files:
-            raise self.fault("Could not find image build results!")
-        if found.doubles:
-            raise self.fault(f"several files have the same name: {', '.join(found.doubles)}")
-        self.upload_files([f"{broot.rootdir()}{directory}/{path}" for path in found.files])
-        return [os.path.basename(path) for path in found.files]
-
-    def cached_packages(self, broot: Any, cachedir: str) -> List[Row]:
-        """What `getImagePackages` finds; nothing for a scratch build, of which no hub keeps a record."""
-        return [] if self.opts.get("scratch") else self.getImagePackages(broot, cachedir)
-
-    def getImagePackages(self, broot: Any, cachedir: str) -> List[Row]:
-        """The packages in the tool's cache, those of external repositories marked.
-
-        Raises:
-            The task's `fault`: there are none.
-        """
-        found = outputs.packages(broot.rootdir(), cachedir)
-        if not found:
-            raise self.fault(f"no packages found in the cache {cachedir} of the image tool")
-        broot.markExternalRPMs(found)
-        return found
 
     def image_data(self, broot: Any, ksfile: str, wanted: Wanted, **more: Any) -> Row:
         """The task's result (contract 6.9).

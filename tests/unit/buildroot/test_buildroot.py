@@ -104,6 +104,18 @@ def test_a_failed_init_expires_it_and_says_why(make: Make, session: FakeSession,
 
 
 @needs_rpm
+def test_what_the_hub_has_been_told_is_not_told_again(make: Make, session: FakeSession, mock: FakeMock) -> None:
+    broot = make()
+    broot.init()
+    broot.build("tiny.src.rpm")
+    ((_, before),) = session.named("host.setBuildRootList")
+    ((_, after),) = session.named("host.updateBuildRootList")
+    assert [package["name"] for package in before] == ["tiny"]
+    assert after == []
+    assert len(session.named("getExternalRepoList")) == 1
+
+
+@needs_rpm
 def test_a_build_in_the_order_of_a_real_one(make: Make, session: FakeSession, mock: FakeMock) -> None:
     broot = make()
     broot.init()
@@ -113,7 +125,7 @@ def test_a_build_in_the_order_of_a_real_one(make: Make, session: FakeSession, mo
     broot.expire()
     assert mock.calls[-1][2:] == ["--no-clean", "--target", "i686", "--rebuild", "/x.src.rpm"]
     assert [name for name, _, _ in session.calls] == [
-        "host.setBuildRootState", "getExternalRepoList", "host.updateBuildRootList", "host.setBuildRootState",
+        "host.setBuildRootState", "host.updateBuildRootList", "host.setBuildRootState",
     ]  # fmt: skip
     assert session.states() == ["BUILDING", "EXPIRED"]
 

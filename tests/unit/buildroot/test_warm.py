@@ -7,7 +7,11 @@ import json
 import logging
 import os
 import shutil
+import signal
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, List
 
@@ -24,6 +28,8 @@ pytestmark = [
     pytest.mark.skipif(os.geteuid() != 0, reason="needs root: only root can copy roots"),
     needs_rpm,
 ]
+
+ROOT = Path(__file__).parents[3]
 
 INIT = """
 import shutil
@@ -376,6 +382,13 @@ def test_a_spare_copy_without_its_root_is_garbage(site: Site) -> None:
 # Several tasks at once, and killed ones
 
 
+def wait_for(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:g} s in vain: {what}"
+        time.sleep(0.02)
+
+
 @pytest.fixture
 def locked() -> Iterator[Callable[[Path, int], None]]:
     descriptors: List[int] = []
@@ -417,6 +430,35 @@ def test_what_a_killed_task_has_left_half_made_is_never_used_and_made_anew(site:
     assert site.inits == 1
     assert not Path(second.rootdir(), "half").exists()
     assert site.store.remains() == []
+
+
+KILLED = """
+import os, subprocess, sys
+from pathlib import Path
+from kojid.buildroot.warmstore import Store
+with Store(Path(sys.argv[1])).making("4-x86_64-abc") as (place, lock):
+    (place / "half").touch()
+    copying = subprocess.Popen(["sleep", "600"], stdin=lock, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    print(copying.pid, flush=True)
+    os._exit(9)
+"""
+
+
+def test_what_a_killed_task_has_begun_is_left_alone_as_long_as_something_is_still_copied(tmp_path: Path) -> None:
+    store = warmstore.Store(tmp_path / "store")
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, str(store.directory)], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    copying = int(done.stdout)
+    try:
+        with store.making("4-x86_64-abc") as place:
+            assert place is None
+        assert store.remains() == []
+    finally:
+        os.kill(copying, signal.SIGKILL)
+    wait_for(lambda: bool(store.remains()), 60, "the lock goes with the process that copied")
+    with store.making("4-x86_64-abc") as place:
+        assert place is not None and os.listdir(place[0]) == []
 
 
 def test_one_that_is_copied_is_not_removed_and_one_that_is_removed_is_not_copied(

@@ -22,8 +22,9 @@ SCRIPT = ROOT / "bin" / "kojid"
 
 @pytest.mark.parametrize(
     "name",
-    "BuildRoot BaseBuildTask BuildImageTask SCM BaseTaskHandler MultiPlatformTask ServerExit ServerRestart RefuseTask"
-    " BuildTask BuildArchTask RebuildSRPM NewRepoTask incremental_upload fast_incremental_upload log_output".split(),
+    "BuildRoot BaseBuildTask BuildImageTask ImageTask SCM BaseTaskHandler MultiPlatformTask ServerExit"
+    " ServerRestart RefuseTask BuildTask BuildArchTask RebuildSRPM NewRepoTask incremental_upload"
+    " fast_incremental_upload log_output".split(),
 )
 def test_names_of_the_stock_script_are_there(name: str) -> None:
     assert surface.lookup(name) is surface.names()[name]
