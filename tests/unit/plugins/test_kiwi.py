@@ -8,11 +8,13 @@ from typing import Any, Dict, List
 
 import koji
 import pytest
+from koji.tasks import RefuseTask
 
 from kojid.config.options import Options
 from kojid.errors import BuildFailed, HostFault
 from kojid.plugins.shipped import kiwi
 from kojid.plugins.shipped.kiwi import KiwiBuildTask, KiwiCreateImageTask
+from kojid.tasks.parts import Part
 from tests.support import imagebroot
 from tests.support.faketask import REPO, TAG, TARGET, ScriptedSession, Subtasks, make_handler, task_options
 from tests.support.imagebroot import COMMON, ImageBroot
@@ -213,6 +215,25 @@ def test_the_arches_of_the_targets_build_tag_decide_which_host_takes_it(options:
     handler = make_handler(KiwiCreateImageTask, "createKiwiImage", params, session, options)
     assert handler.checkHost({"arches": "x86_64"}) and not handler.checkHost({"arches": "s390x"})
     assert session.arguments("getBuildConfig")[0] == ((2,), {})
+
+
+@pytest.mark.parametrize(
+    ("url", "program"),
+    [(URL, "git"), ("git+ssh://example.com/a#b", "git"), ("svn://example.com/a#b", "svn"), ("cvs://a/b?c#d", "cvs")],
+)
+def test_a_host_that_can_not_fetch_sources_does_not_take_it(
+    options: Options, monkeypatch: pytest.MonkeyPatch, url: str, program: str
+) -> None:
+    monkeypatch.setattr(Part, "is_here", lambda part: part.name != program)
+    child = ["tiny", "1.0", "1", "x86_64", *COMMON, url, "tiny.kiwi", {}]
+    for cls, method, params in (
+        (KiwiBuildTask, "kiwiBuild", ["demo", [], url, "tiny.kiwi"]),
+        (KiwiCreateImageTask, "createKiwiImage", child),
+    ):
+        handler = make_handler(cls, method, params, ScriptedSession(), options)
+        for ask in (handler.run, lambda handler=handler: handler.checkHost({"arches": "x86_64"})):
+            with pytest.raises(RefuseTask, match=f"{method} needs {program}, not installed here; install"):
+                ask()
 
 
 class TestKiwiBuild:
