@@ -73,3 +73,10 @@ def test_logs_are_sent_once_and_in_few_requests(figures: Dict[str, Any]) -> None
     sent, requests = figures["logs-bytes-5ms"], figures["logs-requests-5ms"]
     assert sent["ratio"] < 0.7, sent
     assert requests["ratio"] < 0.5, requests
+
+
+def test_a_repository_in_which_nothing_has_changed_is_uploaded_without_databases_or_a_long_log(
+    figures: Dict[str, Any],
+) -> None:
+    row = figures["newrepo-same-bytes"]
+    assert row["ratio"] < 0.6, row
