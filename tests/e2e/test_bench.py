@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 def figures(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Dict[str, Any]]:
     """The rows of results.json, by figure."""
     directory = tmp_path_factory.mktemp("bench")
-    names = ["heartbeat", "task-calls", "hubcost", "upload-small-requests", "logs-requests-5ms"]
+    names = ["heartbeat", "task-calls", "hubcost", "upload-small-requests", "logs-requests-5ms", "newrepo-same-bytes"]
     command = [sys.executable, "-m", "bench", "--small", "--out", directory / "out", "--dir", directory, *names]
     with without_ca_variables():
         done = subprocess.run(
