@@ -244,8 +244,8 @@ def test_tasks_are_all_done_on_a_bad_line(own: Sandbox, quick: Callable[..., Dae
     proxy: FaultProxy = daemon.proxy  # type: ignore[attr-defined]
     faults = [reset(), page(502), drip(0.0002), delay(0.2), lose(), page(504, done=True), offline()]
     for place, fault in enumerate(faults * 6):
-        proxy.on("*", fault, nth=4 + 5 * place)
-    tasks = [own.task("sleep", 0, channel=daemon.name) for _ in range(8)]
+        proxy.on("*", fault, nth=4 + 3 * place)
+    tasks = [own.task("sleep", 0, channel=daemon.name) for _ in range(24)]
     for task_id in tasks:
         own.closed(task_id, 60)
     assert sum(proxy.hits().values()) > 10
