@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import koji
 import pytest
 
-from kojid.buildroot import BuildRoot
+from kojid.buildroot.buildroot import BuildRoot
 from tests.support.fakebuildroot import FakeMock, FakeSession
 
 NS = "{http://maven.apache.org/POM/4.0.0}"
