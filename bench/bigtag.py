@@ -31,7 +31,7 @@ class BigTags:
         self._arches = arches
         self._tags = {name: int(place.admin.createTag(name, arches=" ".join(arches))) for name in tags}
         self._next_release = 2
-        self._names = [f"pack{number * 7919 % 1000003:06d}" for number in range(count)]
+        self.names = [f"pack{number * 7919 % 1000003:06d}" for number in range(count)]
         self._fill()
 
     def change(self, tag: str) -> None:
@@ -39,7 +39,7 @@ class BigTags:
         release, self._next_release = str(self._next_release), self._next_release + 1
         with self._database() as database:
             event = _insert(database, "events", time=time.time())
-            build = self._build(database, event, self._names[len(self._names) // 2], release)
+            build = self._build(database, event, self.names[len(self.names) // 2], release)
             self._list(database, event, self._tags[tag], build)
 
     def forget_repos(self, tag: str) -> None:
@@ -51,7 +51,7 @@ class BigTags:
     def _fill(self) -> None:
         with self._database() as database:
             event = _insert(database, "events", time=time.time())
-            for name in self._names:
+            for name in self.names:
                 package = _insert(database, "package", name=name)
                 build = self._build(database, event, name, "1")
                 for tag in self._tags.values():

@@ -1,7 +1,7 @@
 """How long work waits for a builder to look: tasks that are assigned, and parents whose subtask has ended.
 
 Waits of a builder that looks every 15 s spread over these 15 s. So that a few samples tell their median, each is taken
-at another place between two beats, on a host of its own, all at once: 1.5, 4.5, 7.5, 10.5 and 13.5 s after a beat.
+at another place between two beats, on a host of its own, all at once: 1.1, 4.3, 7.5, 10.7 and 13.9 s after a beat.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _SPREAD = "each sample on a host of its own, at another place between two beats"
 
 
 def _places(bench: Bench) -> List[float]:
-    """Seconds after a beat, spread evenly over the time between two."""
+    """Seconds after a beat, spread evenly over the time between two, and over the second in which they lie."""
     count = bench.samples()
-    return [(index + 0.5) * _SLEEPTIME / count for index in range(count)]
+    return [(index + 0.5) * (_SLEEPTIME + 1) / count - 0.5 for index in range(count)]
 
 
 @measures(
@@ -114,11 +114,15 @@ def pickup(bench: Bench) -> Results:
         builders: List[Either] = [place.ours(host, sleeptime=_SLEEPTIME, taskpoll=1).launch() for host in ours]
         builders += [place.peer(host, sleeptime=_SLEEPTIME).launch() for host in peers]
         beats = {one.host: _first_report(place, one) for one in builders}
-        now = time.time()
-        due = [(beats[host] + after, host) for group in (ours, peers) for host, after in zip(group, places)]
+        # by then a daemon that has just started looks no more often than usual
+        due = [
+            (beats[host] + 2 * _SLEEPTIME + after, host)
+            for group in (ours, peers)
+            for host, after in zip(group, places)
+        ]
         tasks: Dict[str, int] = {}
-        for ahead, host in sorted(((moment - now) % _SLEEPTIME, host) for moment, host in due):
-            time.sleep(max(0.0, now + ahead - time.time()))
+        for moment, host in sorted(due):
+            time.sleep(max(0.0, moment - time.time()))
             tasks[host] = place.task(host, "sleep", 0)
         rows = dict(zip(tasks, place.closed(list(tasks.values()), _PATIENCE)))
     waited = {host: row["start_ts"] - row["create_ts"] for host, row in rows.items()}

@@ -1,5 +1,4 @@
-"""Buildroots: mock, its configuration, its logs and what is installed in them."""
+"""Buildroots: mock, its configuration, its logs and what is installed in them.
 
-from kojid.buildroot.buildroot import BuildRoot
-
-__all__ = ["BuildRoot"]
+The daemon itself looks at warm roots only: a buildroot is `buildroot.BuildRoot`, which tasks import.
+"""

@@ -11,7 +11,7 @@ import koji
 import koji.util
 
 from kojid.buildroot import failures
-from kojid.buildroot.chrootfiles import write_file
+from kojid.buildroot.chrootfiles import open_directory, write_file
 from kojid.hub.volume import volume_url
 
 if TYPE_CHECKING:
@@ -144,30 +144,40 @@ def _record(broot: BuildRoot, repodir: str, outputdir: str, *, failed: bool) -> 
     broot.session.host.updateMavenBuildRootList(
         broot.id,
         broot.task_id,
-        artifacts(repodir, ignored),
-        ignore=artifacts(outputdir, ignored),
+        artifacts(repodir, ignored, broot.rootdir()),
+        ignore=artifacts(outputdir, ignored, broot.rootdir()),
         project=True,
         ignore_unknown=failed,
         extra_deps=broot.deps,
     )
 
 
-def artifacts(repodir: str, ignored: Union[str, Sequence[str]]) -> List[Dict[str, Any]]:
+def artifacts(repodir: str, ignored: Union[str, Sequence[str]], root: str) -> List[Dict[str, Any]]:
     """The artifacts in a local repository: maven_info and files of each (contract 7.9); links are left out.
 
     Args:
         repodir: its path on the host.
         ignored: patterns of names, and of paths below the repository, that do not count.
+        root: the chroot, as a path of the host; below it no link is followed, as what runs there may have put one in
+            the place of a directory.
 
     Raises:
-        koji.BuildrootError: a file lies where no artifact does.
+        koji.BuildrootError: a file lies where no artifact does, or the repository is no directory of the chroot.
     """
     found = []
-    for path, _directories, names, descriptor in os.fwalk(repodir, follow_symlinks=False):
-        relative = path[len(repodir.rstrip("/")) + 1 :]
-        files = list(_files(relative, sorted(names), descriptor, ignored))
-        if files:
-            found.append({"maven_info": _maven_info(relative, files), "files": files})
+    relative = os.path.relpath(repodir, root)
+    base, below = (root, relative) if relative.split("/")[0] != ".." else (repodir, "")
+    try:
+        with open_directory(base, below) as top:
+            for path, _directories, names, descriptor in os.fwalk(".", follow_symlinks=False, dir_fd=top):
+                relative = path[len("./") :]
+                files = list(_files(relative, sorted(names), descriptor, ignored))
+                if files:
+                    found.append({"maven_info": _maven_info(relative, files), "files": files})
+    except OSError as error:
+        if not os.path.lexists(repodir):
+            return []
+        raise koji.BuildrootError(f"the Maven repository {repodir} can't be listed: {error}") from error
     return found
 
 
@@ -219,4 +229,5 @@ class MavenCalls:
 
     def getMavenPackageList(self, repodir: str) -> List[Dict[str, Any]]:  # noqa: N802 - plugins call it so
         """The artifacts of Maven's local repository, a path of the host; see `artifacts`."""
-        return artifacts(repodir, cast("BuildRoot", self).options.maven_repo_ignore)
+        broot = cast("BuildRoot", self)
+        return artifacts(repodir, broot.options.maven_repo_ignore, broot.rootdir())

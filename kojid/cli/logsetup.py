@@ -7,7 +7,6 @@ import logging
 import logging.handlers
 import os
 import re
-import smtplib
 import socket
 import sys
 from email.message import EmailMessage
@@ -106,6 +105,8 @@ class MailHandler(logging.Handler):
         mail["From"] = f"{getpass.getuser()}@{self.host}"
         mail["To"] = ", ".join(self.recipients)
         mail.set_content(text)
+        import smtplib  # hosts that mail nothing need none of it
+
         with smtplib.SMTP("localhost", timeout=_MAIL_TIMEOUT) as server:
             server.send_message(mail)
 

@@ -6,6 +6,8 @@ import importlib
 import sys
 from typing import Dict, List, Optional
 
+from kojid import postponed
+
 # Sub-command to the module whose main(argv) runs it; imported only when called.
 SUBCOMMANDS: Dict[str, str] = {
     "check": "kojid.cli.check",
@@ -23,6 +25,8 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run kojid with these arguments (default: the process's own); returns the exit status."""
     arguments = sys.argv[1:] if argv is None else argv
     name = SUBCOMMANDS.get(arguments[0], "kojid.cli.start") if arguments else "kojid.cli.start"
+    if name == "kojid.cli.start":
+        postponed.postpone()
     module = importlib.import_module(name)
     if name == "kojid.cli.start":
         return int(module.start(arguments))

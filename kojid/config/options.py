@@ -83,6 +83,9 @@ _LOGIN = Group("Login: client certificate, else user and password, else Kerberos
 
 _WORK = Group("Work and limits", (
     Option("sleeptime", INT, 15, "Seconds between two cycles.", ("--sleeptime",), "SECONDS"),
+    Option("taskpoll", INT, 0, "Seconds between two looks for assigned tasks, and at the subtasks that tasks here wait for, between the "
+           "cycles. 0: none. Each look costs the hub one light request, host.getTasks, and with tasks open host.getHostTasks: at 1 a "
+           "builder makes 16 requests in the time of a cycle of 15 seconds instead of one. Hubs before 1.34 are not polled."),
     Option("maxjobs", INT, 10, "How many tasks may be open on this host.", ("--maxjobs",), "N"),
     Option("max_waiting", INT, None, "How many tasks may wait for their subtasks without filling one of the maxjobs places; with so many, "
            "further ones of that kind are refused until one goes on. 0: a waiting task fills a place. Unset: four times maxjobs."),

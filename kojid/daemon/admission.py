@@ -15,9 +15,10 @@ from kojid.system import pressure, storage
 _log = logging.getLogger("koji.TaskManager")
 _WAITING_PER_JOB = 4
 DRAINED = "drained"  # the kind of the verdict
+_CAPACITY, _MAXJOBS = "capacity", "maxjobs"
 # All kinds that there are, for who has to know them beforehand.
 KINDS = (
-    "starting", DRAINED, "restart", "disabled", "capacity", "maxjobs", "load", "memory", "certificate", "stopping",
+    "starting", DRAINED, "restart", "disabled", _CAPACITY, _MAXJOBS, "load", "memory", "certificate", "stopping",
     *(f"{place} {what}" for place in ("mockdir", "workdir", "log_file") for what in ("unknown", "space", "inodes")),
     "mockdir read-only", "workdir read-only", "topdir unknown",
     *(f"{kind} pressure" for kind in pressure.KINDS),
@@ -109,6 +110,12 @@ class Admission:
             _log.debug("Not ready for task: %s", found.reason)
         return self._last
 
+    def expects(self, host: Host) -> bool:
+        """What `judge` will most likely say of a host: as it did, but for what the tasks have to do with it."""
+        if host.restart_pending or not (self._last.ready or self._last.kind in (_CAPACITY, _MAXJOBS)):
+            return False
+        return next(self._crowding(host), None) is None
+
     def _obstacles(self, host: Host) -> Iterator[Verdict]:
         """Every check that fails, lazily; each is (kind, reason)."""
         for kind, reason in self._tasks(host):
@@ -129,12 +136,16 @@ class Admission:
         _log.debug("hostdata: %s", dict(host.data))
         if not host.data["enabled"]:
             yield "disabled", "Host is disabled"
+        yield from self._crowding(host)
+
+    def _crowding(self, host: Host) -> Iterator[tuple[str, str]]:
+        """Steps 4 and 5: the other tasks."""
         capacity = float(host.data["capacity"])
         if host.task_load > capacity:
-            yield "capacity", f"Task load ({host.task_load:.2f}) exceeds capacity ({capacity:.2f})"
+            yield _CAPACITY, f"Task load ({host.task_load:.2f}) exceeds capacity ({capacity:.2f})"
         if host.open_tasks >= places(self._options, host.waiting):
             filling = host.open_tasks - (host.waiting if max_waiting(self._options) else 0)
-            yield "maxjobs", f"Full queue: {filling} of {self._options.maxjobs} jobs"
+            yield _MAXJOBS, f"Full queue: {filling} of {self._options.maxjobs} jobs"
 
 
 def obstacles_of_machine(options: Options, known: Known) -> Iterator[tuple[str, str]]:

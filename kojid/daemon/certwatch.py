@@ -44,7 +44,7 @@ class CertificateWatch:
 
     def _look(self) -> None:
         try:
-            report = certificates.inspect(self._path)
+            report = certificates.inspect_apart(self._path)
         except LoginError as error:
             self._trouble = str(error)
             return

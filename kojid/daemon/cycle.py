@@ -1,11 +1,18 @@
-"""One cycle: look at the hub's tasks, report, take what there is for this host (contract 4.1, 4.5)."""
+"""One cycle: look at the hub's tasks, report, take what there is for this host (contract 4.1, 4.5).
+
+All of that is one request as long as things are as expected: the report that travels with the questions is made of what
+the last cycle saw and of what has ended here since. Where the answers show something else, a second request puts it
+right. Between two beats a cycle leaves out what does not change by what happens here, and tells the hub nothing twice.
+"""
 
 from __future__ import annotations
 
+import itertools
 import logging
+import math
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
 
 import koji
 import koji.tasks
@@ -19,9 +26,9 @@ from kojid.daemon.parents import Parents
 from kojid.daemon.reattach import Reattachment
 from kojid.daemon.schedule.assigned import Taker
 from kojid.daemon.schedule.base import Task
-from kojid.daemon.schedule.choice import Scheduler
+from kojid.daemon.schedule.choice import Plan, Scheduler
 from kojid.daemon.supervisor import Supervisor
-from kojid.hub import calls
+from kojid.hub.calls import Sight
 
 _log = logging.getLogger("koji.TaskManager")
 _BATCH_SECONDS = 5.0  # then the hub hears of this host again before more tasks are taken
@@ -35,7 +42,7 @@ class State:
         host_id: this host's id on the hub.
         start_ts: start of this daemon's hub session, seconds since the epoch.
         restart_pending: whether the daemon restarts as soon as no task is open.
-        capacity: of this host, as of the last look; None before the first.
+        host: the hub's row of this host, as of the last beat; None before the first.
         tasks: the hub's open tasks of this host, by id, as of the last look.
         verdict: whether the host was ready at the last report, and why not.
     """
@@ -43,9 +50,14 @@ class State:
     host_id: int
     start_ts: float
     restart_pending: bool = False
-    capacity: Optional[float] = None
+    host: Optional[Mapping[str, Any]] = None
     tasks: Dict[int, Mapping[str, Any]] = field(default_factory=dict)
     verdict: admission.Verdict = field(default_factory=lambda: admission.Verdict(False, "starting", "starting"))
+
+    @property
+    def capacity(self) -> Optional[float]:
+        """Of this host; None before the first beat."""
+        return None if self.host is None else float(self.host["capacity"])
 
 
 class Cycle:
@@ -88,21 +100,52 @@ class Cycle:
         self._parents = Parents(session, options, supervisor, taker.refusals)
         self._reattachment = reattachment
         self._limits = limits
+        self._stray = False
 
-    def run(self) -> bool:
+    def run(self, *, whole: bool = True) -> bool:
         """One cycle; returns whether a task was taken, so that the next one follows at once.
+
+        Args:
+            whole: whether it is a beat. Else buildroots and the host's row stay as they were, and the hub hears of this
+                host only if something has changed.
 
         Raises:
             koji.tasks.ServerRestart: a restart is due and nothing is open any more.
         """
-        buildroots, tasks, host = calls.observe(self._session, self._state.host_id)
-        if host is None:
-            raise koji.GenericError(f"the hub knows no host {self._state.host_id}; was it removed?")
+        whole = whole or self._state.host is None or self._buildroots_stray()
+        expected = self._expect()
+        known = bool(self._state.tasks or len(self._supervisor.jobs))
+        wanted = self._scheduler.wanted(expected, whole=whole, tasks=whole or known)
+        sight = self._scheduler.ask(wanted, expected)
+        if whole:
+            if sight.host is None:
+                raise koji.GenericError(f"the hub knows no host {self._state.host_id}; was it removed?")
+            self._state.host = sight.host
+        tasks = sight.tasks or []
         self._state.tasks = {task["id"]: task for task in tasks}
-        self._state.capacity = float(host["capacity"])
-        self._housekeeping.update(buildroots, self._state.tasks)
+        if sight.buildroots is not None:
+            self._housekeeping.update(sight.buildroots, self._state.tasks)
         self._update_tasks(tasks)
-        return self._take(self._report(host), host)
+        return self._take(self._report(expected, sight))
+
+    def _buildroots_stray(self) -> bool:
+        """Whether tasks have lately gone without seeing to their buildroots on the hub."""
+        ending = any(job.ending is not None for job in self._supervisor.jobs)
+        found, self._stray = ending or self._stray, ending
+        return found
+
+    def may_poll(self) -> bool:
+        """Whether asking for tasks between the beats is as cheap as `taskpoll` wants it."""
+        return self._scheduler.light
+
+    def _expect(self) -> Optional[Plan]:
+        """How this host most likely is: as at the last look, without the tasks whose processes have ended since."""
+        if self._state.host is None:
+            return None
+        tasks = [row for task_id, row in self._state.tasks.items() if self._supervisor.job_of(task_id) is not None]
+        now = self._situation(self._state.host, tasks)
+        ready = self._admission.expects(now)
+        return self._scheduler.plan(now.task_load, ready, admission.places(self._options, now.waiting))
 
     def _update_tasks(self, tasks: Sequence[Mapping[str, Any]]) -> None:
         """Wake, free and end tasks as the hub's list says (contract 4.5, updateTasks)."""
@@ -131,6 +174,7 @@ class Cycle:
             _log.info("freeing stale tasks: %s", free)
             self._session.host.freeTasks(free)
             self._reattachment.freed(free)
+            self._stray = True
         for task_id in stale:
             del self._state.tasks[task_id]
 
@@ -156,6 +200,7 @@ class Cycle:
                 continue
             _log.info("Killing %s task %s (pid %s)", why, job.task_id, job.pid)
             self._supervisor.end(job)
+            self._stray = True
 
     def _why_lost(self, info: Optional[Mapping[str, Any]]) -> Optional[str]:
         if info is None:
@@ -169,19 +214,21 @@ class Cycle:
     def _is_here(self, task_id: int) -> bool:
         return task_id in self._state.tasks or self._supervisor.job_of(task_id) is not None
 
-    def _report(self, host: Mapping[str, Any]) -> Iterator[Task]:
-        """Tell the hub whether this host is ready; returns the tasks to try."""
-        load = self._load()
-        _log.debug("Task Load: %s", load)
+    def _report(self, expected: Optional[Plan], sight: Sight) -> Iterator[Task]:
+        """See that the hub knows whether this host is ready; returns the tasks to try."""
+        _log.debug("Task Load: %s", self._load(self._state.tasks.values()))
         _log.debug("Current tasks: %s", sorted(self._state.tasks))
         self._scheduler.given_back(self._supervisor.given_back())
-        ready = self._judge(host)
-        found = self._scheduler.report(load, ready, admission.places(self._options, self._passive()))
+        ready = self._judge()
+        now = self._situation(self._state.host or {}, list(self._state.tasks.values()))
+        plan = self._scheduler.plan(now.task_load, ready, admission.places(self._options, now.waiting))
+        if plan != expected:
+            sight = self._scheduler.ask(self._scheduler.correction(plan), plan)
         if self._state.restart_pending:
             self._make_way()
         elif self._state.verdict.kind == admission.DRAINED:
             self._give_back_waiting("because this host is drained")
-        return found
+        return self._scheduler.candidates(plan, sight.offered)
 
     def _make_way(self) -> None:
         """Restart once nothing is open."""
@@ -194,41 +241,50 @@ class Cycle:
 
         Such a task runs again, elsewhere or later, and finds its subtasks by their labels (contract 5.3).
         """
-        if self._passive() == len(self._state.tasks):
+        if self._passive(self._state.tasks.values()) == len(self._state.tasks):
             for job in self._supervisor.jobs:
                 if job.ending is None:
                     _log.info("Giving back task %s (%s), which only waits, %s", job.task_id, job.method, why)
                     self._supervisor.end(job)
 
-    def _load(self) -> float:
-        busy = [task for task in self._state.tasks.values() if not task["waiting"]]
-        return float(sum(task["weight"] or 0 for task in busy))
+    @staticmethod
+    def _load(tasks: Iterable[Mapping[str, Any]]) -> float:
+        return math.fsum(task["weight"] or 0 for task in tasks if not task["waiting"])
 
-    def _passive(self) -> int:
-        """How many open tasks only wait: for subtasks, or for a repository."""
-        return sum(1 for task in self._state.tasks.values() if task["waiting"] or self._polls(task["id"]))
+    def _passive(self, tasks: Iterable[Mapping[str, Any]]) -> int:
+        """How many of the tasks only wait: for subtasks, or for a repository."""
+        return sum(1 for task in tasks if task["waiting"] or self._polls(task["id"]))
 
     def _polls(self, task_id: int) -> bool:
         job = self._supervisor.job_of(task_id)
         return job is not None and job.method in _POLLING
 
-    def _judge(self, host: Mapping[str, Any]) -> bool:
-        """Whether there is room for a task now (contract 4.2)."""
-        state = self._state
-        now = admission.Host(host, self._load(), len(state.tasks), self._passive(), state.restart_pending)
-        state.verdict = self._admission.judge(now)
-        return state.verdict.ready
+    def _situation(self, host: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]) -> admission.Host:
+        pending = self._state.restart_pending
+        return admission.Host(host, self._load(tasks), len(tasks), self._passive(tasks), pending)
 
-    def _take(self, offered: Iterator[Task], host: Mapping[str, Any]) -> bool:
+    def _judge(self) -> bool:
+        """Whether there is room for a task now (contract 4.2)."""
+        now = self._situation(self._state.host or {}, list(self._state.tasks.values()))
+        self._state.verdict = self._admission.judge(now)
+        return self._state.verdict.ready
+
+    def _take(self, offered: Iterator[Task]) -> bool:
         """Take tasks as long as there is room; trouble with one does not cost the others."""
         until = time.monotonic() + _BATCH_SECONDS
         took = False
-        for task in offered:
-            if self._parents.turned_away(task, self._state.tasks) or not self._taker.take(task, host):
-                continue
-            took = True
-            self._scheduler.took(self._state.tasks[task["id"]]["weight"])
-            if time.monotonic() > until or not self._judge(host):
+        let_in = (task for task in offered if not self._parents.turned_away(task, self._state.tasks))
+        while True:
+            now = self._state.tasks.values()
+            left = admission.places(self._options, self._passive(now)) - len(now)
+            batch = list(itertools.islice(let_in, max(1, min(left, self._scheduler.at_once))))
+            if not batch:
+                break
+            taken = self._taker.take(batch, self._state.host or {}, self._judge)
+            for task in taken:
+                took = True
+                self._scheduler.took(self._state.tasks[task["id"]]["weight"])
+            if taken and (time.monotonic() > until or not self._judge()):
                 break
         return took
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import signal
@@ -49,6 +50,15 @@ _FIRST_ANSWERS = 1.0  # seconds that the first cycle waits for the file systems
 _LAST_CALLS = 5.0  # seconds for an answer of the hub at the end
 _AFTER_TROUBLE = 0.1  # seconds, so that trouble that stays does not fill the log
 _LONGEST_END = 30.0  # seconds; a process in the kernel's hands can outlive even KILL
+
+
+def _settle_memory() -> None:
+    """What is there now stays for good: no collection of garbage goes over it again.
+
+    That would write to each of its pages, and a process that was forked would get a copy of all of them.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 class Manager:
@@ -140,7 +150,7 @@ class Daemon:
         probes = Probes(self._loop, self._options, self._supervisor, self._event)
         self._probes = probes
         self._status_file = StatusFile(self._options, probes)
-        housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._event)
+        housekeeping = Housekeeping(self._session, self._options, self._supervisor, probes, self._news)
         self._manager = manager = Manager(self._session, self._options, state, self._ledger)
         taker = Taker(self._session, self._options, handlers, self._supervisor, manager)
         certificate = CertificateWatch(self._options)
@@ -171,12 +181,15 @@ class Daemon:
         )
         self._control = Control(self._loop, self._ledger.directory, overview.answer)
         self._supervisor.close_in_children(self._control.abandon)
+        self._supervisor.close_in_children(self._session.close)
+        self._supervisor.close_in_children(probes.abandon)
         self._exporter = Exporter(self._loop, self._supervisor, self._options, self._ledger.directory)
         self._check_host()
         self._take_signals()
         self._reattachment.begin()
         self._exporter.begin()
         self._feed_watchdog()
+        _settle_memory()
         probes.wait(_FIRST_ANSWERS)
 
     def _take_signals(self) -> None:
@@ -218,6 +231,10 @@ class Daemon:
     def _event(self) -> None:
         self._beat.event(time.monotonic())
 
+    def _news(self) -> None:
+        """Something has changed of which tasks and load do not tell."""
+        self._beat.event(time.monotonic(), whole=True)
+
     def _stopper(self, name: str) -> Callable[[], None]:
         def stop() -> None:
             _log.info("%s received", name)
@@ -228,7 +245,7 @@ class Daemon:
     def _restart_gracefully(self) -> None:
         _log.info("Initiating graceful restart")
         self._manager.restart_pending = True
-        self._event()
+        self._news()
 
     def _reload(self) -> None:
         """Check the configuration, and if it will do begin anew with it; the tasks go on (design, decision 7)."""
@@ -278,9 +295,11 @@ class Daemon:
     def _one_cycle(self) -> None:
         """A cycle and the time of the next; what goes wrong in it costs the cycle, never the daemon."""
         due, begun, well = self._beat.next, time.monotonic(), False
+        whole = self._beat.whole(begun)
         try:
             with self._loop.interruptible():
-                took = self._cycle.run()
+                took = self._cycle.run(whole=whole)
+                self._beat.poll = float(self._options.taskpoll) if self._cycle.may_poll() else 0.0
         except (koji.tasks.ServerRestart, koji.tasks.ServerExit):
             raise
         except koji.RetryError as error:
@@ -294,12 +313,12 @@ class Daemon:
             _log.error("this cycle failed: %s", told, exc_info=_log.isEnabledFor(logging.DEBUG))
             self._pause(self._beat.failed(time.monotonic()))
         else:
-            pause, well = self._beat.done(time.monotonic(), again=took), True
+            pause, well = self._beat.done(time.monotonic(), again=took, whole=whole), True
             notify.status(self._status_line())
             self._status_file.write(self._state.verdict, self._state.tasks, self._supervisor.jobs)
             if pause:
                 self._pause(pause)
-        self._figures.cycle(begun - due, time.monotonic() - begun, well=well)
+        self._figures.cycle(begun - due, time.monotonic() - begun, well=well, whole=whole)
 
     def _pause(self, seconds: float) -> None:
         _log.debug("Sleeping for %g", round(seconds, 2))

@@ -21,6 +21,8 @@ _log = logging.getLogger("koji.TaskManager")
 WAKING_CALLS = frozenset({"host.subtask", "host.subtask2", "host.taskSetWait"})
 # What the daemon is told when the task gave itself back (hubs that know no refusals).
 GIVEN_BACK = "back"
+# What the daemon is told when the hub knows how the task ended: its parent need not wait for the process to be gone.
+OVER = "over"
 # Of the hub's authentication faults these tell nothing about the session's standing.
 _PASSING = (koji.RetryError, koji.SequenceError, koji.AuthExpired)
 
@@ -79,6 +81,7 @@ class Desk:
     def delivered(self) -> None:
         """The hub knows the outcome, or has none to take."""
         self.step("sent")
+        self._call(OVER)
         self._ledger.forget_outcome(self._task_id)
         self._postbox.empty(ENDED)
 

@@ -54,20 +54,22 @@ class Figures:
         self._heartbeat = 0.0
         self._cycles = 0
 
-    def cycle(self, late: float, took: float, *, well: bool) -> None:
+    def cycle(self, late: float, took: float, *, well: bool, whole: bool = True) -> None:
         """A cycle has ended.
 
         Args:
             late: seconds from when it was due to its begin.
             took: seconds from its begin to its end.
             well: whether it went through.
+            whole: whether it was a heartbeat, not one of the light ones in between.
         """
         if self._cycles:  # the first one was due when the daemon began to set itself up
             tally.observe("kojid_late_tick_seconds", max(0.0, late))
         self._cycles += 1
         tally.observe("kojid_cycle_duration_seconds", took)
-        tally.count("kojid_heartbeats_total", "ok" if well else "failed")
-        if well:
+        if whole:
+            tally.count("kojid_heartbeats_total", "ok" if well else "failed")
+        if well and whole:
             self._heartbeat = time.time()
 
     def answer(self, _request: Any = None) -> Dict[str, Any]:

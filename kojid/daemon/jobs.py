@@ -31,6 +31,7 @@ class Job:
         progress: what the time limits remember of it.
         record: what the ledger has of it.
         told: whether its process has counted its end.
+        over: whether the hub knows how it ended.
     """
 
     task_id: int
@@ -47,6 +48,7 @@ class Job:
     progress: Any = None
     record: Optional[TaskRecord] = None
     told: bool = False
+    over: bool = False
 
     @property
     def pid(self) -> int:

@@ -109,7 +109,7 @@ class Overview:
         }
 
     def _look(self, _request: Request) -> Dict[str, Any]:
-        self._beat.event(time.monotonic())
+        self._beat.event(time.monotonic(), whole=True)
         return {}
 
     def _clean(self, request: Request) -> Dict[str, Any]:

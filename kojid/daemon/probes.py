@@ -1,7 +1,8 @@
 """What the file systems that work depends on have left, and whether they answer at all, known without ever waiting.
 
-A helper process asks (design, decision 4); the daemon reads the last answers. As long as a helper hangs in the kernel
-no other one is started, and its places count as not answering.
+A helper process asks (design, decision 4), always the same one, since forking for each beat would cost more than the
+rest of the beat; the daemon reads the last answers. As long as it hangs in the kernel no other one is started, and its
+places count as not answering.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class Probes:
         self._paths["log_file"] = os.path.dirname(os.path.abspath(options.log_file))
         self._answers = {name: Answer(path, None, "not asked yet") for name, path in self._paths.items()}
         self._round: Optional[_Round] = None
+        self._asker: Optional[_Asker] = None
         self._last = float("-inf")
 
     def answer(self, place: str) -> Answer:
@@ -78,21 +80,39 @@ class Probes:
         if self._round is not None or now - self._last < _SHORTEST_INTERVAL:
             return
         self._last = now
-        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
-        asked = _Round(reader, now)
         try:
-            self._supervisor.help_with(
-                lambda: fsprobe.ask(self._paths, writer, self._timeout), "probe", lambda _status: self._ended(asked)
-            )
+            if self._asker is None:
+                self._asker = self._start()
+            os.write(self._asker.requests, b"?")
         except HostFault as error:
-            os.close(reader)
             _log.warning("the file systems can't be asked: %s", explain(error))
             return
-        finally:
-            os.close(writer)
-        self._round = asked
-        self._loop.watch(reader, lambda: self._hear(asked))
+        except BrokenPipeError:
+            return  # it was killed; its end is about to be noticed
+        self._round = asked = _Round(now)
         self._loop.at(now + self._timeout, lambda: self._late(asked))
+
+    def _start(self) -> _Asker:
+        """A process that asks whenever it is told to. Raises HostFault."""
+        reader, answers = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        told, requests = os.pipe2(os.O_CLOEXEC)
+
+        def main() -> None:
+            os.close(requests)
+            os.close(reader)
+            fsprobe.serve(self._paths, told, answers, self._timeout)
+
+        asker = _Asker(reader, requests)
+        try:
+            self._supervisor.help_with(main, "probe", lambda _status: self._ended(asker))
+        except HostFault:
+            asker.close()
+            raise
+        finally:
+            os.close(told)
+            os.close(answers)
+        self._loop.watch(reader, lambda: self._hear(asker))
+        return asker
 
     def wait(self, seconds: float) -> None:
         """At the start: ask, and give the first answers so much time to come."""
@@ -101,22 +121,31 @@ class Probes:
         while self._round is not None and not self._round.settled and time.monotonic() < deadline:
             self._loop.turn(deadline)
 
-    def _hear(self, asked: _Round) -> None:
-        if not asked.read():
-            self._loop.unwatch(asked.reader)
-        if len(asked.answers) == len(self._paths):
+    def abandon(self) -> None:
+        """In a forked child: close what is the daemon's."""
+        if self._asker is not None:
+            self._asker.close()
+
+    def _hear(self, asker: _Asker) -> None:
+        if not asker.read(self._round):
+            self._loop.unwatch(asker.reader)
+        asked = self._round
+        if asked is not None and len(asked.answers) == len(self._paths):
             self._settle(asked)
+            self._round = None
 
     def _late(self, asked: _Round) -> None:
         if asked is self._round:
-            self._settle(asked)
+            self._settle(asked)  # it stays: nobody else asks as long as the process hangs
 
-    def _ended(self, asked: _Round) -> None:
-        asked.read()
-        self._loop.unwatch(asked.reader)
-        os.close(asked.reader)
-        self._settle(asked)
-        self._round = None
+    def _ended(self, asker: _Asker) -> None:
+        asker.read(self._round)
+        self._loop.unwatch(asker.reader)
+        asker.close()
+        self._asker = None
+        if self._round is not None:
+            self._settle(self._round)
+            self._round = None
 
     def _settle(self, asked: _Round) -> None:
         """Take over what was answered; what was not does not answer."""
@@ -132,24 +161,37 @@ class Probes:
 
 
 class _Round:
-    """One asking process: its pipe and what has come of it so far."""
+    """One question to all places, and what has come of it so far."""
 
-    def __init__(self, reader: int, begun: float) -> None:
-        self.reader = reader
+    def __init__(self, begun: float) -> None:
         self.begun = begun
         self.answers: Dict[str, tuple[Optional[Room], str]] = {}
         self.settled = False
+
+
+class _Asker:
+    """The asking process: the ends of its pipes that are the daemon's."""
+
+    def __init__(self, reader: int, requests: int) -> None:
+        self.reader = reader
+        self.requests = requests
         self._rest = b""
 
-    def read(self) -> bool:
-        """Take in what is there; False at the end of the pipe."""
+    def read(self, asked: Optional[_Round]) -> bool:
+        """Take in what is there, for the present question; False at the end of the pipe."""
         with contextlib.suppress(BlockingIOError):
             while True:
                 data = os.read(self.reader, 4096)
                 *lines, self._rest = (self._rest + data).split(b"\n")
                 for line in lines:
                     name, room, trouble = fsprobe.parse(line)
-                    self.answers[name] = (room, trouble)
+                    if asked is not None:
+                        asked.answers[name] = (room, trouble)
                 if not data:
                     return False
         return True
+
+    def close(self) -> None:
+        """The process has ended, or could not be started."""
+        os.close(self.reader)
+        os.close(self.requests)

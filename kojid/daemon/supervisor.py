@@ -7,14 +7,14 @@ import logging
 import os
 import signal
 import time
-from typing import Any, Callable, Dict, List, Optional, Set
+from typing import Any, Callable, Container, Dict, List, Optional, Set
 from xmlrpc.client import Fault
 
 import koji
 
 from kojid.config.options import Options
 from kojid.daemon import score, steps, worker
-from kojid.daemon.desk import GIVEN_BACK, Desk
+from kojid.daemon.desk import GIVEN_BACK, OVER, Desk
 from kojid.daemon.endings import Endings
 from kojid.daemon.gate import Gate
 from kojid.daemon.jobs import Job, Jobs
@@ -38,6 +38,18 @@ _POLL_SECONDS = 1.0  # for processes that are no children, on kernels without pi
 _HELPER_SECONDS = 1.0  # for helpers to end by KILL; one that a dead mount holds is left to the kernel
 _NAP = 0.005
 _GRACE_SECONDS = 20.0  # for a handler that was told to fail
+
+
+class _Everything:
+    """Holds all methods."""
+
+    def __contains__(self, _method: object) -> bool:
+        return True
+
+
+_NOTHING: Container[str] = ()
+# Methods that ask the hub now and then about what is no subtask of theirs: it may be over when one of these ends here.
+WOKEN_BY_END_OF: Dict[str, Container[str]] = {"waitrepo": ("newRepo",), "dependantTask": _Everything()}
 
 
 class Supervisor:
@@ -241,6 +253,10 @@ class Supervisor:
             if word == ENDED:
                 job.told = True
                 continue
+            if word == OVER:
+                job.over = True
+                self._wake_dependents(job)
+                continue
             _log.debug("task %s calls: %s", task_id, word)
             if word == GIVEN_BACK:
                 self._given_back.append(task_id)
@@ -284,6 +300,8 @@ class Supervisor:
             _log.warning("task %s (%s, pid %s) %s", job.task_id, job.method, job.pid, status.describe())
         if status is None or not status.ok:
             self._lost_sessions.append(job)
+        if not job.over:
+            self._wake_dependents(job)
         self._end_remains(job)
         self._on_event()
 
@@ -307,6 +325,15 @@ class Supervisor:
         """A task that it waits for has ended (contract 4.5)."""
         _log.info("Waking up task: %s (pid %s)", job.task_id, job.pid)
         send_signal(job.process, signal.SIGUSR2)
+
+    def _wake_dependents(self, ended: Job) -> None:
+        """Wake the tasks here that a task's end matters to, without waiting for the hub to say so."""
+        parent = ended.record.parent if ended.record is not None else None
+        for job in self.jobs:
+            waits = job.task_id == parent or ended.method in WOKEN_BY_END_OF.get(job.method, _NOTHING)
+            # one that has just been forked would be ended by the signal
+            if waits and job.ending is None and processes.catches(job.pid, signal.SIGUSR2):
+                self.wake(job)
 
     def end(self, job: Job) -> None:
         """Begin to end a task's processes; the loop carries it on (contract 4.7)."""

@@ -21,7 +21,7 @@ from kojid.daemon.records import Outcome
 from kojid.errors import HostFault
 from kojid.hub import capabilities
 from kojid.redaction import redact
-from kojid.sources.scm import SCM
+from kojid.sources import begun
 from kojid.system import forks, phases
 from kojid.tasks import base
 
@@ -50,7 +50,7 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
     tasklog.begin(handler.id, options.task_log_dir, handler.method, getattr(handler, "params", None) or ())
     _take_signals(desk)
     forks.become_subreaper()
-    SCM.use_options(options)
+    begun.begin(options)
     desk.attend(session)
     session.opts["patient"] = True
     handler.session = session

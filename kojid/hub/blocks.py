@@ -99,16 +99,16 @@ def read(source: BinaryIO, size: int, *, streamed: bool) -> Block:
         size: the most that the block may have, in bytes.
         streamed: whether a large block of a file on disk may be left there until it is sent.
     """
-    if not streamed or size <= BLOCKSIZE:
+    if not streamed or size <= LEAST:
         return source.read(min(size, BLOCKSIZE))
     try:
         status = os.fstat(source.fileno())
     except OSError:  # what lies in memory has no descriptor
-        return source.read(BLOCKSIZE)
+        return source.read(min(size, BLOCKSIZE))
     offset = source.tell() if stat.S_ISREG(status.st_mode) else 0
     length = min(size, status.st_size - offset)
-    if not stat.S_ISREG(status.st_mode) or length <= BLOCKSIZE:
-        return source.read(BLOCKSIZE)
+    if not stat.S_ISREG(status.st_mode) or length <= LEAST:
+        return source.read(min(size, BLOCKSIZE))
     source.seek(offset + length)
     return Streamed(source.fileno(), offset, length)
 

@@ -1,4 +1,7 @@
-"""Certificates looked at before they are used: what is wrong with one is said with its file and its date."""
+"""Certificates looked at before they are used: what is wrong with one is said with its file and its date.
+
+The library that reads them is as big as a fifth of the daemon, which therefore asks by `inspect_apart`.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Callable, List, Optional, Tuple
 
-from OpenSSL import SSL, crypto
-
 from kojid.errors import LoginError
 from kojid.hub.handshake import StrPath, explain_tls_error
+from kojid.system import apart
 
-__all__ = ["CertificateReport", "explain_tls_error", "inspect", "inspect_authorities"]
+__all__ = ["CertificateReport", "explain_tls_error", "inspect", "inspect_apart", "inspect_authorities"]
 
 WARNING_DAYS = (1, 7, 30)
 _TIME_FORM = "%Y%m%d%H%M%SZ"
@@ -52,6 +54,8 @@ def inspect(
         LoginError: a file is missing or unreadable, has no certificate or no key in it, the key belongs to another
             certificate, or the certificate's time has passed or not begun.
     """
+    from OpenSSL import crypto
+
     now = now or datetime.datetime.now(datetime.timezone.utc)
     text = _read(cert, "client certificate")
     certificate = _load(crypto.load_certificate, text, f"there is no certificate in {cert}", "option cert")
@@ -70,6 +74,11 @@ def inspect(
     )
 
 
+def inspect_apart(cert: StrPath, serverca: Optional[StrPath] = None) -> CertificateReport:
+    """As `inspect`, in a process of its own. Raises also HostFault when there is none to be had."""
+    return apart.ask(inspect, cert, serverca)
+
+
 def inspect_authorities(serverca: StrPath) -> List[str]:
     """The names of the authorities in a PEM file.
 
@@ -85,6 +94,8 @@ def authorities_end(serverca: StrPath) -> datetime.datetime:
 
 def end_of(certificate: bytes) -> datetime.datetime:
     """When a certificate ends, UTC, as it came over the wire (DER). Raises LoginError when it is none."""
+    from OpenSSL import crypto
+
     try:
         loaded = crypto.load_certificate(crypto.FILETYPE_ASN1, certificate)
     except (crypto.Error, ValueError, TypeError) as error:
@@ -93,6 +104,8 @@ def end_of(certificate: bytes) -> datetime.datetime:
 
 
 def _authorities(serverca: StrPath) -> List[Any]:
+    from OpenSSL import crypto
+
     text = _read(serverca, "serverca")
     blocks = [b"-----BEGIN CERTIFICATE-----" + rest for rest in text.split(b"-----BEGIN CERTIFICATE-----")[1:]]
     if not blocks:
@@ -110,6 +123,8 @@ def _read(path: StrPath, what: str) -> bytes:
 
 
 def _load(load: Callable[..., Any], text: bytes, message: str, hint: str) -> Any:
+    from OpenSSL import crypto
+
     try:
         return load(crypto.FILETYPE_PEM, text)
     except (crypto.Error, ValueError, TypeError) as error:
@@ -117,12 +132,16 @@ def _load(load: Callable[..., Any], text: bytes, message: str, hint: str) -> Any
 
 
 def _load_key(text: bytes, cert: StrPath) -> Any:
+    from OpenSSL import crypto
+
     if b"ENCRYPTED" in text:
         raise LoginError(f"the private key in {cert} is encrypted", "store it without a passphrase, mode 0600")
     return _load(crypto.load_privatekey, text, f"there is no private key in {cert}", "append it there in PEM form")
 
 
 def _check_key(certificate: Any, key: Any, cert: StrPath) -> None:
+    from OpenSSL import SSL
+
     context = SSL.Context(SSL.SSLv23_METHOD)
     with warnings.catch_warnings():
         # Newer releases would rather have objects of `cryptography`, which older ones do not take.
@@ -140,7 +159,7 @@ def _check_key(certificate: Any, key: Any, cert: StrPath) -> None:
             ) from error
 
 
-def _reason(error: SSL.Error) -> str:
+def _reason(error: Exception) -> str:
     """The last words of an error of OpenSSL, which come as a list of (library, function, reason)."""
     try:
         return str(error.args[0][-1][-1])

@@ -166,7 +166,11 @@ class HubSession(GuardedUploads, koji.ClientSession):
 
     def subsession(self) -> HubSession:
         """A session below this one, for a task (contract 3.6); it is patient."""
-        made: HubSession = super().subsession()
+        return self.below(self.callMethod("subsession"))
+
+    def below(self, info: Mapping[str, Any]) -> HubSession:
+        """The subsession that the hub has given with these words: its id and key; no call is made."""
+        made = type(self)(self.baseurl, opts=self.opts, sinfo=info, auth_method=self.auth_method)
         made.opts["patient"] = True
         return made
 

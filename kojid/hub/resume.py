@@ -19,7 +19,7 @@ def identity(options: Any) -> str:
         LoginError: the certificate can't be used.
     """
     if options.cert and os.path.exists(options.cert):
-        return f"certificate {certificates.inspect(options.cert, options.serverca or None).subject_cn}"
+        return f"certificate {certificates.inspect_apart(options.cert, options.serverca or None).subject_cn}"
     if options.user:
         return f"user {options.user}"
     return f"principal {options.krb_principal or host_principal(options.host_principal_format)}"

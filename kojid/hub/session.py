@@ -16,6 +16,7 @@ from kojid.hub import certificates, probe
 from kojid.hub.causes import explain_call_error, is_transport_error
 from kojid.hub.client import READ_TIMEOUT, HubSession
 from kojid.hub.handshake import BROKEN_OFF
+from kojid.system import apart
 
 __all__ = ["HubSession", "login", "session_options", "take_lock"]
 
@@ -67,7 +68,7 @@ def _unreachable(session: HubSession, error: BaseException) -> LoginError:
 
 def _by_certificate(session: HubSession, options: Any) -> None:
     serverca: Optional[str] = options.serverca or None
-    report = certificates.inspect(options.cert, serverca)
+    report = certificates.inspect_apart(options.cert, serverca)
     for warning in report.warnings:
         logger.warning(warning)
     try:
@@ -104,7 +105,7 @@ def _by_password(session: HubSession, options: Any) -> None:
 
 def _check_authorities(options: Any) -> None:
     if options.serverca:
-        certificates.inspect_authorities(options.serverca)
+        apart.ask(certificates.inspect_authorities, options.serverca)
 
 
 def _by_kerberos(session: HubSession, options: Any) -> None:

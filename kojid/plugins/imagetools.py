@@ -10,9 +10,11 @@ host, and a fault of the tag.
 from __future__ import annotations
 
 import os
+import re
 from typing import Any, ClassVar, Dict, List, Sequence
 
 import koji
+from koji.tasks import RefuseTask
 
 from kojid.buildroot import failures
 from kojid.buildroot.chrootfiles import open_directory
@@ -22,16 +24,41 @@ from kojid.system.files import tail_lines
 from kojid.system.process import ExitStatus
 from kojid.tasks.base import BaseBuildTask
 from kojid.tasks.images.chroottask import ChrootTask
+from kojid.tasks.parts import OptionalParts, lacking, program
 
 _QUOTED = 20  # lines of a tool's own log
 _LOOKED_AT = 2000
 _DIRECTORIES = ("usr/bin", "usr/local/bin", "usr/sbin")
 _TARGET = 4  # where the build target is among the parameters
+_FETCHERS = {"git": program("git", "git"), "svn": program("svn", "subversion"), "cvs": program("cvs", "cvs")}
 
 Row = Dict[str, Any]
 
 
-class ToolTask(ChrootTask, BaseBuildTask):
+class SourceTask(OptionalParts):
+    """A task that may take something from version control; a host without the program for that leaves it to others."""
+
+    Methods: ClassVar[List[str]] = []
+
+    def source_url(self) -> Any:
+        """Where from; anything that is no URL stands for nothing."""
+        raise NotImplementedError(f"{type(self).__name__} does not tell its sources")
+
+    def require_parts(self) -> None:
+        """Raise RefuseTask, with the package to install, when the program is missing."""
+        super().require_parts()
+        url = self.source_url()
+        scheme = re.split(r"[:+]", url)[0] if isinstance(url, str) else ""
+        words = lacking([_FETCHERS[scheme]] if scheme in _FETCHERS else [])
+        if words:
+            raise RefuseTask(f"{self.method} {words}")
+
+    def parameter(self, place: int) -> Any:
+        """One of the task's parameters; None when there are fewer."""
+        return self.params[place] if len(self.params) > place else None
+
+
+class ToolTask(SourceTask, ChrootTask, BaseBuildTask):
     """Make an image for one arch with the tools of a buildroot."""
 
     Methods: ClassVar[List[str]] = []
@@ -39,7 +66,8 @@ class ToolTask(ChrootTask, BaseBuildTask):
 
     def checkHost(self, hostdata: Row) -> bool:
         """Whether this host's arches suit the build tag of the target; see `BaseBuildTask.checkHostArch`."""
-        target = self.params[_TARGET] if len(self.params) > _TARGET else None
+        self.require_parts()
+        target = self.parameter(_TARGET)
         if not isinstance(target, dict) or "build_tag" not in target:
             return True  # running it tells better what is wrong with it
         return self.checkHostArch(target["build_tag"], hostdata)
@@ -73,9 +101,9 @@ def require(broot: Any, group: str, *programs: str) -> str:
     Raises:
         koji.BuildError: none is.
     """
-    for program in programs:
-        if _has(broot.rootdir(), program):
-            return program
+    for name in programs:
+        if _has(broot.rootdir(), name):
+            return name
     raise koji.BuildError(
         f"{programs[0]} is not in the buildroot: the group {group} of {broot.tag_name} lacks the package that has it"
     )

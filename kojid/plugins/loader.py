@@ -17,17 +17,17 @@ import koji.tasks
 
 from kojid.config.options import Options
 from kojid.errors import ConfigError, explain
-from kojid.plugins import shipped, surface
+from kojid.plugins import shipped
 from kojid.tasks.base import BaseTaskHandler
 
 _log = logging.getLogger("koji.plugin")
 
-Handlers = Dict[str, Any]
+Handlers = Any  # class by method: a dictionary, or the registry's, which loads them when they are wanted
 
 SHIPPED = Path(str(shipped.__file__)).parent
 
 
-def load(builtin: Mapping[str, Any], names: Iterable[str], path: str, options: Optional[Options] = None) -> Handlers:
+def load(builtin: Handlers, names: Iterable[str], path: str, options: Optional[Options] = None) -> Handlers:
     """The handlers by method.
 
     Args:
@@ -40,10 +40,12 @@ def load(builtin: Mapping[str, Any], names: Iterable[str], path: str, options: O
         ConfigError: a plugin is missing, can't be loaded or has a wrong configuration; the daemon does not start
             (contract 10.1).
     """
-    handlers: Handlers = dict(builtin)
+    handlers: Handlers = builtin.copy()
     names = list(names)
     if not names:
         return handlers
+    from kojid.plugins import surface  # with all that plugins may ask for: most hosts have none
+
     surface.publish()
     tracker = koji.plugin.PluginTracker(path=[*path.split(":"), str(SHIPPED)])
     for name in names:
@@ -66,6 +68,8 @@ def load(builtin: Mapping[str, Any], names: Iterable[str], path: str, options: O
 
 def _why(error: BaseException) -> str:
     """What went wrong with a plugin, and of a name that is not there whether the stock daemon has it."""
+    from kojid.plugins import surface
+
     asked = (
         re.search(r"cannot import name '(\w+)' from '__main__'", str(error)) if isinstance(error, ImportError) else None
     )
@@ -95,7 +99,7 @@ def recheck(options: Options) -> None:
 
 def scan(namespace: Mapping[str, Any]) -> Handlers:
     """Register callbacks and collect handlers of one plugin's names; everything imported into it counts."""
-    found: Handlers = {}
+    found: Dict[str, Any] = {}
     for value in list(namespace.values()):
         if inspect.isclass(value) and issubclass(value, koji.tasks.BaseTaskHandler):
             methods: Iterable[str] = value.Methods  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ import koji.daemon
 import koji.tasks
 import koji.util
 
-from kojid.buildroot import BuildRoot
+from kojid.buildroot.buildroot import BuildRoot
 from kojid.sources.scm import SCM
 from kojid.tasks import registry
 from kojid.tasks.base import BaseBuildTask, BaseTaskHandler

@@ -1,4 +1,4 @@
-"""The command line of the sandbox: up, demo, status, koji, down, reset."""
+"""The command line of the sandbox: up, demo, maven, status, koji, down, reset."""
 
 from __future__ import annotations
 
@@ -53,6 +53,7 @@ def parser() -> argparse.ArgumentParser:
     up.add_argument("--hub-version", type=_release, metavar="VERSION", help="have the hub be an older one, e.g. 1.33.2")
     up.add_argument("--no-builder", action="store_true", help="only the hub, for a builder of your own")
     commands.add_parser("demo", parents=[where], help="build GNU hello before your eyes")
+    commands.add_parser("maven", parents=[where], help="have the target demo make Maven builds, too")
     commands.add_parser("status", parents=[where], help="what runs, where, and the latest tasks")
     koji = commands.add_parser("koji", parents=[where], help="the real koji client, as the sandbox's admin")
     koji.add_argument("arguments", nargs=argparse.REMAINDER, metavar="ARGS", help="for the koji client")

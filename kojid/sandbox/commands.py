@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Callable, Dict
 
 from kojid.sandbox import client, layout, setup, summary
-from kojid.sandbox.content import BUILD_TAG
+from kojid.sandbox.content import BUILD_TAG, TARGET
 from kojid.sandbox.demo import run as run_demo
 from kojid.sandbox.errors import SandboxError
 from kojid.sandbox.hub import releases
 from kojid.sandbox.machinery import Builder, Hub, usual_settings
+from kojid.sandbox.maven import add as add_maven
 from kojid.sandbox.status import lines as status_lines
 from kojid.sandbox.steps import Steps
 from kojid.sandbox.teardown import delete, stop
@@ -45,6 +46,21 @@ def demo(options: argparse.Namespace) -> int:
     outcome = run_demo(_directory(options), Steps(), movable=options.dir is None)
     for line in summary.lines(outcome, _dir_words(options)):
         print(line)
+    return 0
+
+
+def maven(options: argparse.Namespace) -> int:
+    """Have the sandbox make Maven builds; returns the exit status."""
+    steps = Steps()
+    made = layout.find(_directory(options))
+    hub = Hub(made)
+    if hub.service.pid() is None:
+        raise SandboxError("the hub does not run", f"start it with: {summary.program()} up{_dir_words(options)}")
+    with setup.exclusively(made):
+        add_maven(made, steps, hub.connect())
+    program = f"{summary.program()} koji{_dir_words(options)}"
+    steps.say(f"\nA repository with all that: {program} regen-repo {BUILD_TAG}")
+    steps.say(f"Allow sources (allowed_scms) in {made.kojid_conf}.d/, then: {program} maven-build {TARGET} URL")
     return 0
 
 
@@ -91,6 +107,7 @@ def _dir_words(options: argparse.Namespace) -> str:
 COMMANDS: Dict[str, Callable[[argparse.Namespace], int]] = {
     "up": up,
     "demo": demo,
+    "maven": maven,
     "status": status,
     "koji": koji,
     "down": down,

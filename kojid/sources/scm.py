@@ -16,7 +16,7 @@ import koji.daemon
 
 from kojid.config.options import Options
 from kojid.errors import BuildFailed
-from kojid.sources import gitextras, scmcommands, scmurl
+from kojid.sources import begun, gitextras, scmcommands, scmurl
 from kojid.sources.scmcommands import Plan
 from kojid.sources.scmlog import LogFeed
 from kojid.sources.scmworkplace import Workplace, workplace
@@ -44,7 +44,7 @@ class SCM(koji.daemon.SCM):
         koji.GenericError: it is no such URL, or a part of it could be misunderstood by a command.
     """
 
-    options: ClassVar[Any] = None
+    options: ClassVar[Any] = begun.options
 
     def __init__(self, url: str, allow_password: bool = False) -> None:
         try:

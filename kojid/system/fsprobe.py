@@ -20,8 +20,20 @@ _NOT_WRITTEN = ("topdir",)  # the hub's volume is only read by most hosts
 Told = Tuple[str, Optional[Room], str]
 
 
-def ask(places: Mapping[str, str], pipe: int, timeout: float) -> None:
-    """Write a line for each place that answers to `pipe`, and return when all have, or after `timeout` seconds.
+def serve(places: Mapping[str, str], requests: int, pipe: int, timeout: float) -> None:
+    """Ask all places each time that a byte comes in; return at the end of the requests, or when a place hangs.
+
+    Args:
+        places, pipe, timeout: see `ask`.
+        requests: descriptor of the read end of a pipe.
+    """
+    while os.read(requests, 1):
+        if not ask(places, pipe, timeout):
+            return  # a thread of this process is the kernel's now: another process asks anew
+
+
+def ask(places: Mapping[str, str], pipe: int, timeout: float) -> bool:
+    """Write a line for each place that answers to `pipe`; return whether all did, after `timeout` seconds at most.
 
     Args:
         places: a name for each directory.
@@ -33,6 +45,7 @@ def ask(places: Mapping[str, str], pipe: int, timeout: float) -> None:
     deadline = time.monotonic() + timeout
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
+    return not any(thread.is_alive() for thread in threads)
 
 
 def _tell(name: str, path: str, pipe: int) -> None:

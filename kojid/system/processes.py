@@ -6,6 +6,7 @@ A process id alone names nothing for long: the kernel hands it out again. Here a
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Dict, Iterator, List, NamedTuple, Optional
 
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
@@ -74,6 +75,16 @@ def start_time(pid: int) -> Optional[int]:
     """Start time of a process in clock ticks since the machine came up; None when it does not exist."""
     state = read_state(pid)
     return state.start_time if state else None
+
+
+def catches(pid: int, number: int) -> bool:
+    """Whether a process has a handler for a signal; False when it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return False
+    mask = next((line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")), "0")
+    return bool(int(mask, 16) >> (number - 1) & 1)
 
 
 def boot_id() -> str:

@@ -15,7 +15,8 @@ from typing import Any, Iterator, Union
 
 import koji
 
-from kojid.buildroot import BuildRoot, disktrouble
+from kojid.buildroot import disktrouble
+from kojid.buildroot.buildroot import BuildRoot
 from kojid.buildroot.chrootfiles import make_directory, open_directory
 from kojid.errors import BuildFailed, BuildrootFailed, HostFault, explain
 

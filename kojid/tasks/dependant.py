@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, ClassVar, Dict, List, Sequence
 
 import koji
 
 from kojid.tasks.base import BaseTaskHandler
+from kojid.tasks.wakeup import nap
 
 _FIRST_PAUSE = 1.0  # seconds
 _LONGEST_PAUSE = 15.0
@@ -38,7 +38,7 @@ class DependantTask(BaseTaskHandler):
         while pending:
             pending = self._unfinished(pending)
             if pending:
-                time.sleep(pause)
+                nap(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE)
         subtasks = [self._spawn(*task) for task in task_list]
         if subtasks:

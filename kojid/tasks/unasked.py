@@ -13,6 +13,8 @@ from typing import Any, Dict, List, Optional, Union
 import koji
 import koji.util
 
+from kojid.tasks.wakeup import nap
+
 Repo = Dict[str, Any]
 logger = logging.getLogger("koji.build.BaseTaskHandler")
 
@@ -102,6 +104,6 @@ class Wait:
             if waited > self.timeout * 60:
                 raise koji.GenericError(f"no repo of {info['name']} came in {self.timeout:g} minutes: {self.wish}")
             logger.debug("No repo of %s yet, looking again in %.1f s", info["name"], pause)
-            time.sleep(pause)
+            nap(pause)
             pause = min(pause * self.growth, self.longest_pause)
             self.session.getTag(info["id"], strict=True)  # else a tag that is deleted would be waited for

@@ -14,6 +14,7 @@ import koji.util
 from kojid.hub import capabilities
 from kojid.tasks import unasked
 from kojid.tasks.base import BaseTaskHandler
+from kojid.tasks.wakeup import nap
 
 _FIRST_PAUSE = 2.0  # seconds
 _GROWTH = 1.5
@@ -99,5 +100,5 @@ class _Watcher(koji.util.RepoWatcher):
         """Sleep until the next question."""
         seconds = min(self._next_pause, float(self.PAUSE))
         self.logger.debug("Pausing for %s s", seconds)
-        time.sleep(seconds)
+        nap(seconds)
         self._next_pause = seconds * _GROWTH

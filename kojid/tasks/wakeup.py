@@ -59,6 +59,13 @@ def install_wakeup() -> Wakeup:
     return _installed
 
 
+def nap(seconds: float) -> None:
+    """Sleep between two questions to the hub; the daemon cuts it short when something has ended here."""
+    wakeup = current_wakeup()
+    wakeup.sleep(seconds)
+    wakeup.clear()
+
+
 def current_wakeup() -> Wakeup:
     """This process's wake-up, installed now if it was not."""
     if _installed is None or _installed.pid != os.getpid():

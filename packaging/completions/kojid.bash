@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/kojid
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_kojid_sandbox_subparsers=(up demo status koji down reset)
+_shtab_kojid_sandbox_subparsers=(up demo maven status koji down reset)
 _shtab_kojid_subparsers=(check clean drain logs sandbox status top undrain)
 
 _shtab_kojid_check_option_strings=(-h --help -c --config --offline --json --list)
@@ -14,6 +14,7 @@ _shtab_kojid_drain_option_strings=(-h --help -c --config --reason --wait --timeo
 _shtab_kojid_logs_option_strings=(-h --help -c --config -f --follow -n --lines --log)
 _shtab_kojid_sandbox_up_option_strings=(-h --help --dir --hub-version --no-builder)
 _shtab_kojid_sandbox_demo_option_strings=(-h --help --dir)
+_shtab_kojid_sandbox_maven_option_strings=(-h --help --dir)
 _shtab_kojid_sandbox_status_option_strings=(-h --help --dir)
 _shtab_kojid_sandbox_koji_option_strings=(-h --help --dir)
 _shtab_kojid_sandbox_down_option_strings=(-h --help --dir)
@@ -34,6 +35,7 @@ _shtab_kojid_logs__c_COMPGEN=_shtab_compgen_files
 _shtab_kojid_logs___config_COMPGEN=_shtab_compgen_files
 _shtab_kojid_sandbox_up___dir_COMPGEN=_shtab_compgen_dirs
 _shtab_kojid_sandbox_demo___dir_COMPGEN=_shtab_compgen_dirs
+_shtab_kojid_sandbox_maven___dir_COMPGEN=_shtab_compgen_dirs
 _shtab_kojid_sandbox_status___dir_COMPGEN=_shtab_compgen_dirs
 _shtab_kojid_sandbox_koji___dir_COMPGEN=_shtab_compgen_dirs
 _shtab_kojid_sandbox_down___dir_COMPGEN=_shtab_compgen_dirs
@@ -52,7 +54,7 @@ _shtab_kojid___workdir_COMPGEN=_shtab_compgen_dirs
 _shtab_kojid___mockdir_COMPGEN=_shtab_compgen_dirs
 _shtab_kojid___chroot_tmpdir_COMPGEN=_shtab_compgen_dirs
 
-_shtab_kojid_sandbox_pos_0_choices=(up demo status koji down reset)
+_shtab_kojid_sandbox_pos_0_choices=(up demo maven status koji down reset)
 _shtab_kojid_pos_0_choices=(check clean drain logs sandbox status top undrain)
 
 _shtab_kojid_check_pos_0_nargs='*'
@@ -77,6 +79,8 @@ _shtab_kojid_sandbox_up___help_nargs=0
 _shtab_kojid_sandbox_up___no_builder_nargs=0
 _shtab_kojid_sandbox_demo__h_nargs=0
 _shtab_kojid_sandbox_demo___help_nargs=0
+_shtab_kojid_sandbox_maven__h_nargs=0
+_shtab_kojid_sandbox_maven___help_nargs=0
 _shtab_kojid_sandbox_status__h_nargs=0
 _shtab_kojid_sandbox_status___help_nargs=0
 _shtab_kojid_sandbox_koji_pos_0_nargs=...

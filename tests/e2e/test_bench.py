@@ -19,7 +19,7 @@ pytestmark = pytest.mark.e2e
 def figures(tmp_path_factory: pytest.TempPathFactory) -> Dict[str, Dict[str, Any]]:
     """The rows of results.json, by figure."""
     directory = tmp_path_factory.mktemp("bench")
-    names = ["heartbeat", "task-calls", "hubcost", "upload-small-requests", "logs-requests-5ms"]
+    names = ["heartbeat", "task-calls", "hubcost", "upload-small-requests", "logs-requests-5ms", "newrepo-same-bytes"]
     command = [sys.executable, "-m", "bench", "--small", "--out", directory / "out", "--dir", directory, *names]
     with without_ca_variables():
         done = subprocess.run(
@@ -73,3 +73,10 @@ def test_logs_are_sent_once_and_in_few_requests(figures: Dict[str, Any]) -> None
     sent, requests = figures["logs-bytes-5ms"], figures["logs-requests-5ms"]
     assert sent["ratio"] < 0.7, sent
     assert requests["ratio"] < 0.5, requests
+
+
+def test_a_repository_in_which_nothing_has_changed_is_uploaded_without_databases_or_a_long_log(
+    figures: Dict[str, Any],
+) -> None:
+    row = figures["newrepo-same-bytes"]
+    assert row["ratio"] < 0.6, row

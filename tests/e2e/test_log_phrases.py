@@ -37,10 +37,12 @@ def in_order(lines: List[str], patterns: List[str]) -> bool:
 
 
 def test_an_idle_cycle_reads_as_admins_know_it(host: Daemon) -> None:
-    wait_for(lambda: len(host.lines("Sleeping for")) >= 2, 30)
+    """Those between the beats, as after the start, look at no buildroots."""
+    wait_for(lambda: len(host.lines(IDLE_CYCLE[0])) >= 3, 90)  # the second one is over by then
     lines = host.log.splitlines()
-    ends = [number for number, line in enumerate(lines) if "Sleeping for" in line]
-    cycle = lines[ends[0] + 1 : ends[1] + 1]
+    begin = [number for number, line in enumerate(lines) if re.search(IDLE_CYCLE[0], line)][1]
+    end = next(number for number in range(begin, len(lines)) if "Sleeping for" in lines[number])
+    cycle = lines[begin : end + 1]
     assert in_order(cycle, IDLE_CYCLE), "\n".join(cycle)
     assert in_order(lines, ["Starting up", *IDLE_CYCLE])
 

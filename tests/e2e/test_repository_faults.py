@@ -26,6 +26,8 @@ def scene(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sc
     hosts = (HostSetting(GOOD, channels=CHANNELS), HostSetting(POOR, channels=CHANNELS))
     with running_scene(tmp_path_factory.mktemp("faults"), version=request.param, hosts=hosts) as made:
         made.tag("tagged", "x86_64", made.tiny)
+        # no older metadata to take over, and databases, which alone are larger than the small disk
+        made.tag("of-yum", "x86_64", made.tiny, **{"mock.package_manager": "yum"})
         yield made
 
 
@@ -53,7 +55,7 @@ def test_with_a_full_disk_createrepo_is_left_to_another_host(scene: Scene, tmp_p
     with contextlib.ExitStack() as stack:
         disk = stack.enter_context(small_disk(tmp_path / "small", 64))
         poor = stack.enter_context(only_the_poor(scene, tmp_path, workdir=disk, minspace_workdir=0))
-        task = scene.new_repo("tagged")
+        task = scene.new_repo("of-yum")
         # createrepo_c does not notice: it ends with status 0
         wait_for(lambda: poor.lines("Refusing task .*: createrepo_c has left broken metadata"), 90, poor.dir.name)
         scene.admin.enableHost(GOOD)

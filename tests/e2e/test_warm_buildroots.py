@@ -24,7 +24,7 @@ ARCH = content.machine_arch()
 
 @pytest.fixture(scope="module")
 def host(box: Sandbox) -> Iterator[Daemon]:
-    daemon = box.daemon("warm", warm_buildroots=True, buildroot_basic_cleanup_delay=86400).start()
+    daemon = box.daemon("warm", warm_buildroots=True, minspace=64, buildroot_basic_cleanup_delay=86400).start()
     yield daemon
     daemon.stop()
 
@@ -36,7 +36,7 @@ class Built:
         arguments = (box.upload(srpm), content.BUILD_TAG, ARCH, True, {"repo_id": repo_id})
         self.box = box
         self.task = box.task("buildArch", *arguments, channel=host.host, arch=ARCH)
-        self.result: Dict[str, Any] = box.closed(self.task)
+        self.result: Dict[str, Any] = box.closed(self.task, 600)
         self.row: Dict[str, Any] = box.admin.listBuildroots(taskID=self.task)[0]
         self.name = f"{self.row['tag_name']}-{self.row['id']}-{self.row['repo_id']}"
         self.directory = Path(host.options["mockdir"], self.name)
@@ -166,7 +166,7 @@ def test_a_copy_is_made_beforehand_for_the_next_one(
     if shares_blocks(kept.parent, second.directory.parent):
         pytest.skip("copies take no time on this file system")
     spare = kept.with_name(f"{kept.name}.spare")
-    wait_for(spare.is_dir, 180, f"a spare copy of {kept.name}")
+    wait_for(spare.is_dir, 600, f"a spare copy of {kept.name}")
     inode = (spare / "root").stat().st_ino
     moved = Built(box, host, repository, samples.c_program(srpms, "warm-moved"))
     assert moved.root.stat().st_ino == inode
@@ -189,10 +189,11 @@ def test_kojid_status_shows_them_and_kojid_clean_removes_them(host: Daemon, seco
     shown = operator.picture(host.conf)["warm_buildroots"]
     assert shown["count"] == 1 and shown["bytes"] > 10_000_000
     assert shown["roots"][0]["what"] == f"{content.BUILD_TAG} {ARCH} build"
+    assert "warm roots   1, " in operator.run(host.conf, "status").stdout
     asked = operator.start(host.conf, "clean", "--all")
     try:
         # It goes with everything else, at the lowest priority: what this waits for is that it goes at all.
-        wait_for(lambda: not kept.exists(), 300, "the warm root is removed")
+        wait_for(lambda: not kept.exists(), 600, "the warm root is removed")
     finally:
         asked.kill()
         asked.communicate()

@@ -15,7 +15,7 @@ import koji
 
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.places import Places
-from kojid.system import mounts
+from kojid.system import mounts, processes
 from tests.support import chaosmachine, options
 from tests.support.chaosdaemon import MARK, ChaosDaemon
 from tests.support.chaosmachine import Clock, Crowd, Freezer
@@ -263,14 +263,16 @@ class Scene:
         return found + [f"record {path.name}" for path in (self.ledger.directory / "tasks").glob("*")]
 
     def _processes(self) -> List[str]:
-        """Those that came of the daemon, wherever they are now."""
+        """Those that came of the daemon, wherever they are now, but for the one that asks the file systems for it."""
         assert self.daemon.process is not None
         daemon = self.daemon.process.pid
+        states = processes.snapshot().values()
+        own = {daemon, self.hub.pid, *(one.pid for one in states if (one.parent, one.name) == (daemon, "probe"))}
         mark = f"{MARK}={self.daemon.dir}".encode()
-        found = [line for line in running_below(self.dir) if int(line.split()[0]) not in (daemon, self.hub.pid)]
+        found = [line for line in running_below(self.dir) if int(line.split()[0]) not in own]
         for path in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
-                if int(path.name) != daemon and mark in (path / "environ").read_bytes().split(b"\0"):
+                if int(path.name) not in own and mark in (path / "environ").read_bytes().split(b"\0"):
                     found.append(f"{path.name} {(path / 'cmdline').read_bytes()!r}")
         return found
 

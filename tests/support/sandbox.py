@@ -129,8 +129,8 @@ class Daemon:
             raise
 
     def descendants(self) -> List[ProcessId]:
-        """Every process below it."""
-        return process_tree(self.pid)
+        """Every process below it, but for the one that asks the file systems all the time."""
+        return process_tree(self.pid, without="probe")
 
     def lines(self, pattern: str) -> List[str]:
         """The lines of its output that hold a regular expression."""
@@ -359,13 +359,13 @@ def _inside(pid: int, directory: Path) -> str:
     return ""
 
 
-def process_tree(pid: int) -> List[ProcessId]:
-    """Every process below one, by pid and start time."""
+def process_tree(pid: int, without: str = "") -> List[ProcessId]:
+    """Every process below one, by pid and start time; those of the name `without` are left out."""
     states = processes.snapshot()
     found: List[ProcessId] = []
     parents = {pid}
     while parents:
-        children = [state for state in states.values() if state.parent in parents]
+        children = [state for state in states.values() if state.parent in parents and state.name != without]
         found += [state.identity for state in children]
         parents = {state.pid for state in children}
     return found

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from typing import Any, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import koji
 import koji.tasks
@@ -11,9 +12,12 @@ import koji.tasks
 from kojid.config.options import Options
 from kojid.daemon import score, steps, worker
 from kojid.daemon.schedule.base import IsHere, Task
+from kojid.daemon.schedule.draft import Draft
 from kojid.daemon.schedule.refusals import Refusals
 from kojid.daemon.supervisor import Supervisor
 from kojid.errors import HostFault, explain
+from kojid.hub import opening
+from kojid.hub.opening import Opened, Wish
 from kojid.plugins.loader import Handlers
 
 _log = logging.getLogger("koji.TaskManager")
@@ -45,46 +49,71 @@ class Taker:
         """The names of the methods that this host answers."""
         return list(self._handlers)
 
-    def take(self, task: Mapping[str, Any], host: Mapping[str, Any]) -> bool:
-        """Try to take one task; returns whether it was opened here.
+    def take(self, tasks: Sequence[Task], host: Mapping[str, Any], room: Callable[[], bool]) -> List[Task]:
+        """Try to take tasks, all by one request; returns those that were opened here.
 
         Args:
-            task: the hub's row from `host.getTasks`.
+            tasks: the hub's rows from `host.getTasks`.
             host: the hub's row of this host.
+            room: asked after each one that is to be opened, when it is among the open tasks: whether there is room for
+                another one.
         """
-        task_id, method = task["id"], task["method"]
-        _log.info("Attempting to take task %s", task_id)
-        steps.reached("taking")
-        self.pickups.tried(task_id)
-        handler_class = self._handlers.get(method)
-        if handler_class is None:
-            _log.warning("Refusing task %s: no handler for method %s", task_id, method)
-            self.refusals.refuse(task_id, "no handler for method", soft=False)
-            return False
-        handler = self._make(handler_class, task_id, method)
-        if handler is None or not self._suits(handler, host):
-            return False
-        row = self._session.host.openTask(task_id)
-        if row is None:
-            _log.warning("Could not open task %s: another host has it, or it is gone", task_id)
-            return False
-        steps.reached("opened")
-        return self._weigh(handler) and self._begin(handler)
+        drafts: List[Draft] = []
+        for draft in self._drafts(tasks, host):
+            drafts.append(draft)
+            self._manager.tasks[draft.task_id] = {"id": draft.task_id, "waiting": None, "weight": draft.weight}
+            if not room() or draft.foreground:
+                break  # what runs in here, as a restart, decides on whatever comes behind it
+        try:
+            opened = self._open(drafts)
+        except BaseException:
+            self._forget(drafts)
+            raise
+        self._forget([draft for draft in drafts if draft.task_id not in opened])
+        there = [draft for draft in drafts if draft.task_id in opened]
+        return [draft.task for draft in there if self._begin(draft, opened[draft.task_id])]
 
-    def _make(self, handler_class: Any, task_id: int, method: str) -> Optional[Any]:
-        """The handler for a task; one that can't be made refuses this task and no other (contract 11.1, item 6)."""
-        info = self._session.getTaskInfo(task_id, request=True)
+    def _forget(self, drafts: Sequence[Draft]) -> None:
+        """They are no open tasks of this host."""
+        for draft in drafts:
+            self._manager.tasks.pop(draft.task_id, None)
+
+    def _drafts(self, tasks: Sequence[Task], host: Mapping[str, Any]) -> Iterator[Draft]:
+        """The tasks that this host wants, one by one; those that it has to look at first it looks at by one call."""
+        drafts = [Draft(task, self._handlers.get(task["method"])) for task in tasks]
+        infos = self._infos([draft.task_id for draft in drafts if draft.handler_class and not draft.plain])
+        for draft in drafts:
+            _log.info("Attempting to take task %s", draft.task_id)
+            steps.reached("taking")
+            self.pickups.tried(draft.task_id)
+            if draft.handler_class is None:
+                _log.warning("Refusing task %s: no handler for method %s", draft.task_id, draft.method)
+                self.refusals.refuse(draft.task_id, "no handler for method", soft=False)
+            elif draft.plain or (self._make(draft, infos[draft.task_id]) and self._suits(draft.handler, host)):
+                yield draft
+
+    def _infos(self, task_ids: List[int]) -> Dict[int, Any]:
+        if not task_ids:
+            return {}
+        return dict(zip(task_ids, self._session.getTaskInfo(task_ids, request=True)))
+
+    def _make(self, draft: Draft, info: Optional[Dict[str, Any]], *, opened: bool = False) -> bool:
+        """Make the handler of a task; one that can't be made refuses this task and no other (contract 11.1, item 6)."""
+        task_id, method = draft.task_id, draft.method
         if not info or info.get("request") is None:
             _log.warning("Task %s (%s) has no request; leaving it to the hub", task_id, method)
-            return None
+            if opened:
+                self.refusals.refuse(task_id, "it has no request", opened=True)
+            return False
         try:
-            handler = handler_class(task_id, method, info["request"], self._session, self._options)
+            handler = draft.handler_class(task_id, method, info["request"], self._session, self._options)
             handler.taskinfo = info
         except Exception as error:
             _log.exception("the handler of task %s (%s) can't be made", task_id, method)
-            self.refusals.refuse(task_id, f"the handler can't be made: {explain(error)}")
-            return None
-        return handler
+            self.refusals.refuse(task_id, f"the handler can't be made: {explain(error)}", opened=opened)
+            return False
+        draft.handler = handler
+        return True
 
     def _suits(self, handler: Any, host: Mapping[str, Any]) -> bool:
         """Ask the handler whether this host will do; trouble with the hub is no answer (contract 11.1, item 8)."""
@@ -109,38 +138,45 @@ class Taker:
         self.refusals.refuse(handler.id, f"failed host check{why}", soft=False)
         return False
 
-    def _weigh(self, handler: Any) -> bool:
-        try:
-            self._session.host.setTaskWeight(handler.id, handler.weight())
-        except koji.ActionNotAllowed:
-            info = self._session.getTaskInfo(handler.id)
-            if info["state"] == koji.TASK_STATES["OPEN"] and info["host_id"] == self._manager.host_id:
-                raise
-            _log.warning("Task %s was canceled or reassigned just after it was opened", handler.id)
-            return False
-        except (OSError, koji.ServerOffline) as error:
-            _log.warning("Task %s keeps the hub's weight: %s", handler.id, explain(error))
-        steps.reached("weighed")
-        return True
+    def _open(self, drafts: Sequence[Draft]) -> Dict[int, Opened]:
+        """Have the hub open the tasks, weigh them and give each what it needs; by id, those that are open here."""
+        if not drafts:
+            return {}
+        wishes = [Wish(draft.task_id, draft.weight, draft.plain, not draft.foreground) for draft in drafts]
+        opened = opening.open_tasks(self._session, self._manager.host_id, wishes)
+        for step in ("opened", "weighed", "subsession"):
+            if opened:
+                steps.reached(step)
+        return opened
 
-    def _begin(self, handler: Any) -> bool:
-        self._manager.tasks[handler.id] = {"id": handler.id, "waiting": None, "weight": handler.weight()}
-        if handler.Foreground:
+    def _begin(self, draft: Draft, opened: Opened) -> bool:
+        """Start an open task."""
+        if draft.plain and not self._make(draft, opened.info, opened=True):
+            self._let_go(draft, opened)
+            return False
+        handler = draft.handler
+        if draft.foreground:
             _log.info("running task in foreground: %s (%s)", handler.id, handler.method)
             handler.setManager(self._manager)
             self._perform(handler)
             return True
         try:
-            subsession = self._session.subsession()
-            steps.reached("subsession")
-            self._supervisor.start(handler, handler.method, subsession)
+            self._supervisor.start(handler, handler.method, self._session.below(opened.session))
             self.pickups.started(handler)
         except HostFault as error:
             score.fault(handler.method, score.HOST)
             _log.error("no process for task %s: %s", handler.id, explain(error))
             self.refusals.refuse(handler.id, f"this host can't start a process: {explain(error)}", opened=True)
+            self._let_go(draft, opened)
             return False
         return True
+
+    def _let_go(self, draft: Draft, opened: Opened) -> None:
+        """A task that was opened has been given back: its subsession goes, too."""
+        self._forget([draft])
+        if opened.session is not None:
+            with contextlib.suppress(koji.GenericError):
+                self._session.logoutChild(opened.session["session-id"])
 
     def _perform(self, handler: Any) -> None:
         """Run a foreground handler here; one that stops the daemon has done its work (contract 6.12)."""
@@ -161,6 +197,7 @@ class Assigned:
     """
 
     question = "host.getTasks"
+    at_once = 32
 
     def __init__(self, host_id: int, is_here: IsHere) -> None:
         self._host_id = host_id

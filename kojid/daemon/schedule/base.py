@@ -14,9 +14,11 @@ class Schedule(Protocol):
 
     Attributes:
         question: the hub's method that says what there is for this host.
+        at_once: how many of the candidates are tried together, by one request.
     """
 
     question: str
+    at_once: int
 
     def candidates(self, answer: Any) -> Iterator[Task]:
         """The tasks to try one after the other, each decided on when it is asked for.

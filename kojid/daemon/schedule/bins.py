@@ -34,6 +34,7 @@ class Bins:
     """
 
     question = "host.getLoadData"
+    at_once = 1  # each one taken changes this host's place among the others
 
     def __init__(
         self,

@@ -29,11 +29,15 @@ _VERSION_CONTROL = (".git", ".svn", "CVS")
 Row = Dict[str, Any]
 
 
-class DudBuildTask(BuildImageTask):
+class DudBuildTask(imagetools.SourceTask, BuildImageTask):
     """A disk for several arches, as one build."""
 
     Methods: ClassVar[List[str]] = ["dudBuild"]
     _taskWeight = 1.0
+
+    def source_url(self) -> Any:
+        """Where what else goes on the disk is."""
+        return _sources(self.parameter(5))
 
     def handler(
         self,
@@ -87,6 +91,10 @@ class DudCreateImageTask(imagetools.ToolTask):
 
     Methods: ClassVar[List[str]] = ["createDudIso"]
     _taskWeight = 1.0
+
+    def source_url(self) -> Any:
+        """Where what else goes on the disk is."""
+        return _sources(self.parameter(8))
 
     def handler(
         self,
@@ -167,6 +175,10 @@ class DudCreateImageTask(imagetools.ToolTask):
             words = ["/usr/bin/dnf", "download", *options, name]
             what = f"DUD build failed while getting the involved rpm '{name}'"
             imagetools.run(broot, words, within, what)
+
+
+def _sources(opts: Any) -> Any:
+    return opts.get("scmurl") if isinstance(opts, dict) else None
 
 
 def packages(names: Sequence[str]) -> List[str]:

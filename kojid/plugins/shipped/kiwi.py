@@ -28,11 +28,15 @@ _CACHE = "/var/cache/kiwi/dnf"
 Row = Dict[str, Any]
 
 
-class KiwiBuildTask(BuildImageTask):
+class KiwiBuildTask(imagetools.SourceTask, BuildImageTask):
     """An image for several arches, as one build."""
 
     Methods: ClassVar[List[str]] = ["kiwiBuild"]
     _taskWeight = 4.0
+
+    def source_url(self) -> Any:
+        """Where the description is."""
+        return self.parameter(2)
 
     def handler(
         self, target: str, arches: Sequence[str], desc_url: str, desc_path: str, opts: Optional[Row] = None
@@ -79,6 +83,10 @@ class KiwiCreateImageTask(imagetools.ToolTask):
 
     Methods: ClassVar[List[str]] = ["createKiwiImage"]
     _taskWeight = 2.0
+
+    def source_url(self) -> Any:
+        """Where the description is."""
+        return self.parameter(7)
 
     def handler(
         self,

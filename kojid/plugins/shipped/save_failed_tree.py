@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Dict, List, Optional, Tuple
 
 import koji
 
-from kojid.buildroot import BuildRoot
+from kojid.buildroot.buildroot import BuildRoot
 from kojid.buildroot.treearchive import TreeArchive
 from kojid.config.options import Options
 from kojid.errors import ConfigError, HostFault

@@ -16,7 +16,8 @@ from typing import Any, ClassVar, Dict, List, NoReturn, Optional, Sequence, Tupl
 
 import koji
 
-from kojid.buildroot import BuildRoot, failures
+from kojid.buildroot import failures
+from kojid.buildroot.buildroot import BuildRoot
 from kojid.buildroot.chrootfiles import open_directory, write_file
 from kojid.errors import HostFault, quoting
 from kojid.system import phases

@@ -8,7 +8,8 @@ from typing import Any, Callable
 
 import pytest
 
-from kojid.buildroot import BuildRoot, repocontent
+from kojid.buildroot import repocontent
+from kojid.buildroot.buildroot import BuildRoot
 from tests.support.fakebuildroot import FakeMock, FakeSession, buildroot_options, install_rpms, make_rpm
 
 

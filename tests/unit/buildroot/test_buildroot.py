@@ -8,7 +8,7 @@ from typing import Any, Callable
 import koji
 import pytest
 
-from kojid.buildroot import BuildRoot
+from kojid.buildroot.buildroot import BuildRoot
 from kojid.errors import HostFault
 from tests.support import needs_rpm
 from tests.support.fakebuildroot import CONFIG, FakeMock, FakeSession, buildroot_options

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import koji
 import pytest
 
-from kojid.buildroot import BuildRoot
+from kojid.buildroot.buildroot import BuildRoot
 from tests.support.fakebuildroot import FakeMock, FakeSession
 
 NS = "{http://maven.apache.org/POM/4.0.0}"
@@ -112,6 +112,18 @@ def test_a_failed_build_is_recorded_and_told(broot: BuildRoot, mock: FakeMock, s
     [options] = [call[2] for call in session.calls if call[0] == "host.updateMavenBuildRootList"]
     assert options["ignore_unknown"]
     assert session.states() == ["BUILDING", "EXPIRED"]
+
+
+def test_a_link_in_the_repositorys_place_is_not_followed(broot: BuildRoot, tmp_path: Path) -> None:
+    """What mvn runs owns the directory above it."""
+    (tmp_path / "host/repository/org/a/1").mkdir(parents=True)
+    (tmp_path / "host/repository/org/a/1/a-1.jar").touch()
+    home = Path(broot.rootdir(), "builddir")
+    home.mkdir(parents=True)
+    assert broot.getMavenPackageList(f"{home}/.m2/repository") == []
+    (home / ".m2").symlink_to(tmp_path / "host")
+    with pytest.raises(koji.BuildrootError, match="can't be listed"):
+        broot.getMavenPackageList(f"{home}/.m2/repository")
 
 
 def test_a_file_where_no_artifact_lies_is_an_error(broot: BuildRoot, tmp_path: Path) -> None:

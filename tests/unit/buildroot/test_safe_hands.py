@@ -16,7 +16,7 @@ from typing import Any, Callable, ClassVar, Iterator, List
 import koji
 import pytest
 
-from kojid.buildroot import BuildRoot
+from kojid.buildroot.buildroot import BuildRoot
 from kojid.buildroot.logs import LogStreamer, Watch
 from kojid.system.files import UnsafeFile, open_for_upload
 from kojid.tasks.base import BaseTaskHandler

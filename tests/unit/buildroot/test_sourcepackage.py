@@ -7,7 +7,7 @@ from typing import Callable
 import koji
 import pytest
 
-from kojid.buildroot import BuildRoot
+from kojid.buildroot.buildroot import BuildRoot
 from tests.support.fakebuildroot import FakeMock, FakeSession
 
 Make = Callable[..., BuildRoot]

@@ -18,7 +18,8 @@ from typing import Any, Callable, Iterator, List
 import koji
 import pytest
 
-from kojid.buildroot import BuildRoot, warm, warmstore, warmtrees
+from kojid.buildroot import warm, warmstore, warmtrees
+from kojid.buildroot.buildroot import BuildRoot
 from kojid.errors import HostFault
 from kojid.system.treecopy import copy_tree, shares_blocks
 from tests.support import needs_rpm

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict
-from unittest.mock import Mock
+from typing import Any, Callable, Dict, List
+from unittest.mock import Mock, patch
 
 import koji
 import koji.tasks
 import pytest
+import requests
 
 from kojid.daemon.schedule.assigned import Taker
 from kojid.errors import HostFault
 from tests.support import options
+from tests.support.fakehub import FakeMultiCall, FakeSession
 
+OPEN = koji.TASK_STATES["OPEN"]
 HOST = {"id": 3, "arches": "x86_64"}
 TASK = {"id": 7, "method": "sleep", "state": koji.TASK_STATES["ASSIGNED"], "host_id": 3}
 
@@ -23,42 +26,117 @@ class Sleep(koji.tasks.BaseTaskHandler):
 
 
 class Site:
-    def __init__(self, handler: Any = Sleep) -> None:
-        self.session = Mock(hub_version=(1, 35, 3))
-        self.session.getTaskInfo.return_value = {"id": 7, "request": [5], "state": 1, "host_id": 3}
-        self.session.host.openTask.return_value = {"id": 7, "weight": 1.0}
+    def __init__(self, handler: Any = Sleep, **more: Any) -> None:
+        self.session = FakeSession(
+            {
+                "getTaskInfo": self._info,
+                "host.openTask": lambda number: {"id": number, "weight": 1.0},
+                "host.setTaskWeight": None,
+                "host.refuseTask": None,
+                "host.freeTasks": None,
+                "host.closeTask": None,
+                "subsession": lambda: {"session-id": 70 + len(self.session.called("subsession")), "session-key": "k"},
+                "logoutChild": None,
+            }
+        )
+        self.session.below = lambda info: ("subsession", info["session-id"])  # type: ignore[attr-defined]
+        self.info: Dict[str, Any] = {"request": [5], "state": OPEN, "host_id": 3}
         self.supervisor = Mock()
         self.manager = Mock(tasks={}, host_id=3)
-        handlers: Dict[str, Any] = {"sleep": handler}
-        self.taker = Taker(self.session, options(), handlers, self.supervisor, self.manager)
+        handlers: Dict[str, Any] = {"sleep": handler, **more}
+        self.taker = Taker(self.session, options(), handlers, self.supervisor, self.manager)  # type: ignore[arg-type]
+
+    def _info(self, which: Any, request: bool = False) -> Any:
+        if isinstance(which, list):
+            return [self._info(number) for number in which]
+        return {"id": which, **self.info}
 
     def take(self, **changes: Any) -> bool:
-        return self.taker.take({**TASK, **changes}, HOST)
+        return bool(self.take_all({**TASK, **changes}))
+
+    def take_all(self, *tasks: Dict[str, Any], room: Callable[[], bool] = lambda: True) -> List[int]:
+        return [task["id"] for task in self.taker.take(tasks, HOST, room)]
+
+    def called(self, name: str) -> List[Any]:
+        return [call.args for call in self.session.called(name)]
+
+    @property
+    def refused(self) -> List[Any]:
+        return [
+            (call.args[0], call.kwargs["soft"], call.kwargs["msg"]) for call in self.session.called("host.refuseTask")
+        ]
 
 
 def test_a_task_is_opened_weighed_and_started_with_a_subsession_of_its_own() -> None:
     site = Site()
     assert site.take()
-    site.session.host.openTask.assert_called_once_with(7)
-    site.session.host.setTaskWeight.assert_called_once_with(7, 0.25)
+    assert site.called("host.openTask") == [(7,)]
+    assert site.called("host.setTaskWeight") == [(7, 0.25)]
     (handler, method, session), _ = site.supervisor.start.call_args
-    assert (handler.params, method, session) == ((5,), "sleep", site.session.subsession.return_value)
+    assert (handler.params, method, session) == ((5,), "sleep", ("subsession", 71))
     assert handler.taskinfo["request"] == [5]
     assert list(site.manager.tasks) == [7]
+
+
+def test_request_opening_weight_and_subsession_of_all_tasks_are_one_request() -> None:
+    site = Site()
+    assert site.take_all(*({**TASK, "id": number} for number in (7, 8, 9))) == [7, 8, 9]
+    assert site.session.requests == 1
+    assert site.session.names == ["getTaskInfo", "host.openTask", "host.setTaskWeight", "subsession"] * 3
+
+
+def test_tasks_whose_request_decides_are_looked_at_by_one_call_before_they_are_opened() -> None:
+    class Heavy(Sleep):
+        def weight(self) -> float:
+            return float(self.params[0])
+
+    site = Site(Heavy)
+    assert site.take_all(TASK, {**TASK, "id": 8}) == [7, 8]
+    assert site.session.requests == 2
+    assert site.called("getTaskInfo") == [([7, 8],)]
+    assert site.called("host.setTaskWeight") == [(7, 5.0), (8, 5.0)]
+
+
+def test_no_more_are_opened_than_there_is_room_for() -> None:
+    site = Site()
+    assert site.take_all(
+        *({**TASK, "id": number} for number in (7, 8, 9)), room=lambda: len(site.manager.tasks) < 2
+    ) == [
+        7,
+        8,
+    ]
+    assert site.called("host.openTask") == [(7,), (8,)]
+
+
+def test_tasks_behind_one_that_runs_in_the_daemon_wait_for_it() -> None:
+    class Inline(Sleep):
+        Methods = ["inline"]
+        Foreground = True
+
+        def run(self) -> Any:
+            return None
+
+    site = Site(Sleep, inline=Inline)
+    tasks = [TASK, {**TASK, "id": 8, "method": "inline"}, {**TASK, "id": 9}]
+    assert site.take_all(*tasks) == [7, 8]
+    assert site.called("host.openTask") == [(7,), (8,)]
+    assert len(site.called("subsession")) == 1
 
 
 def test_an_unknown_method_is_refused_for_good() -> None:
     site = Site()
     assert not site.take(method="wrapperRPM")
-    site.session.host.refuseTask.assert_called_once_with(7, soft=False, msg="no handler for method")
-    site.session.host.openTask.assert_not_called()
+    assert site.refused == [(7, False, "no handler for method")]
+    assert not site.called("host.openTask")
 
 
-def test_a_task_without_a_request_is_left_alone() -> None:
+def test_a_task_without_a_request_is_given_back() -> None:
     site = Site()
-    site.session.getTaskInfo.return_value = {"id": 7, "request": None}
+    site.info["request"] = None
     assert not site.take()
-    site.session.host.refuseTask.assert_not_called()
+    assert site.refused == [(7, True, "it has no request")]
+    assert site.called("logoutChild") == [(71,)]
+    assert site.manager.tasks == {}
 
 
 def test_a_handler_that_cannot_be_made_refuses_its_task_and_no_other() -> None:
@@ -68,9 +146,7 @@ def test_a_handler_that_cannot_be_made_refuses_its_task_and_no_other() -> None:
 
     site = Site(Broken)
     assert not site.take()
-    site.session.host.refuseTask.assert_called_once_with(
-        7, soft=True, msg="the handler can't be made: no configuration"
-    )
+    assert site.refused == [(7, True, "the handler can't be made: no configuration")]
 
 
 def suited(answer: Any) -> Site:
@@ -86,35 +162,92 @@ def suited(answer: Any) -> Site:
 def test_a_host_that_does_not_suit_is_a_refusal_for_good() -> None:
     site = suited(False)
     assert not site.take()
-    site.session.host.refuseTask.assert_called_once_with(7, soft=False, msg="failed host check")
+    assert site.refused == [(7, False, "failed host check")]
 
 
 @pytest.mark.parametrize("trouble", [koji.GenericError("offline"), ConnectionError("reset")])
 def test_trouble_with_the_hub_during_the_check_refuses_nothing(trouble: Exception) -> None:
     site = suited(trouble)
     assert not site.take()
-    site.session.host.refuseTask.assert_not_called()
+    assert not site.refused
 
 
 def test_what_is_missing_on_the_host_is_a_refusal_for_now() -> None:
     site = suited(koji.tasks.RefuseTask("livecd needs pykickstart"))
     assert not site.take()
-    site.session.host.refuseTask.assert_called_once_with(7, soft=True, msg="livecd needs pykickstart")
-    site.session.host.openTask.assert_not_called()
+    assert site.refused == [(7, True, "livecd needs pykickstart")]
+    assert not site.called("host.openTask")
 
 
 def test_a_lost_race_for_a_task_is_no_error() -> None:
     site = Site()
-    site.session.host.openTask.return_value = None
+    site.session.answer("host.openTask", None)
+    site.info["host_id"] = 4
     assert not site.take()
     site.supervisor.start.assert_not_called()
+    assert site.manager.tasks == {}
+
+
+def test_a_task_that_a_call_without_a_reply_has_opened_is_begun() -> None:
+    site = Site()
+    site.session.answer("host.openTask", None)
+    assert site.take()
+    assert site.supervisor.start.called
+
+
+def test_a_request_whose_reply_was_lost_is_made_again() -> None:
+    """The hub has done the calls; done again they open nothing, and the state of the task tells whose it is."""
+    site = Site()
+    lost = [koji.RetryError("call 9 was done before")]
+    call_all = FakeMultiCall.call_all
+
+    def answer(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call_all(self, *args, **kwargs)
+        if lost:
+            site.session.answer("host.openTask", None)
+            raise lost.pop()
+
+    with patch.object(FakeMultiCall, "call_all", answer):
+        assert site.take()
+    assert site.supervisor.start.call_args[0][2] == ("subsession", 72)
+
+
+def test_a_request_that_was_broken_off_is_made_again_at_once() -> None:
+    site = Site()
+    lost = [requests.exceptions.ConnectionError(ConnectionResetError(104, "reset"))]
+    call_all = FakeMultiCall.call_all
+
+    def answer(self: Any, *args: Any, **kwargs: Any) -> Any:
+        call_all(self, *args, **kwargs)
+        if lost:
+            site.session.answer("host.openTask", None)
+            raise lost.pop()
+
+    with patch.object(FakeMultiCall, "call_all", answer):
+        assert site.take()
+    assert len(site.called("host.openTask")) == 2
+
+
+def test_a_request_that_gets_no_answer_in_time_is_left_to_the_next_cycle() -> None:
+    site = Site()
+    slow = Mock(side_effect=requests.exceptions.ReadTimeout("slow"))
+    with patch.object(FakeMultiCall, "call_all", slow), pytest.raises(requests.exceptions.ReadTimeout):
+        site.take()
+    assert site.manager.tasks == {}
+
+
+def test_trouble_with_one_task_does_not_cost_the_others() -> None:
+    site = Site()
+    site.session.answer("host.openTask", koji.GenericError("No such task: 7"), {"id": 8})
+    site.session.answer("getTaskInfo", {"request": [5]}, {"request": [5]}, [None])
+    assert site.take_all(TASK, {**TASK, "id": 8}) == [8]
 
 
 @pytest.mark.parametrize(("info", "raises"), [({"state": 2, "host_id": 3}, False), ({"state": 1, "host_id": 3}, True)])
 def test_a_task_that_was_canceled_right_after_opening_is_let_go(info: Dict[str, Any], raises: bool) -> None:
     site = Site()
-    site.session.host.setTaskWeight.side_effect = koji.ActionNotAllowed("not yours")
-    site.session.getTaskInfo.side_effect = [{"id": 7, "request": [5]}, info]
+    site.session.answer("host.setTaskWeight", koji.ActionNotAllowed("not yours"))
+    site.info.update(info)
     if raises:
         with pytest.raises(koji.ActionNotAllowed):
             site.take()
@@ -122,10 +255,9 @@ def test_a_task_that_was_canceled_right_after_opening_is_let_go(info: Dict[str, 
         assert not site.take()
 
 
-@pytest.mark.parametrize("trouble", [koji.ServerOffline("offline"), ConnectionError("reset")])
-def test_a_task_is_begun_although_its_weight_did_not_get_through(trouble: Exception) -> None:
+def test_a_task_is_begun_although_its_weight_could_not_be_set() -> None:
     site = Site()
-    site.session.host.setTaskWeight.side_effect = trouble
+    site.session.answer("host.setTaskWeight", koji.ServerOffline("offline"))
     assert site.take()
     assert site.supervisor.start.called
 
@@ -134,9 +266,10 @@ def test_a_host_without_processes_gives_the_task_back() -> None:
     site = Site()
     site.supervisor.start.side_effect = HostFault("no process could be started")
     assert not site.take()
-    (task_id,), named = site.session.host.refuseTask.call_args
+    ((task_id, _soft, why),) = site.refused
     assert task_id == 7
-    assert "no process could be started" in named["msg"]
+    assert "no process could be started" in why
+    assert site.manager.tasks == {}
 
 
 def test_a_foreground_task_runs_in_the_daemon_with_its_manager() -> None:
@@ -148,7 +281,7 @@ def test_a_foreground_task_runs_in_the_daemon_with_its_manager() -> None:
 
     site = Site(Inline)
     assert site.take()
-    (task_id, xml), _ = site.session.host.closeTask.call_args
+    ((task_id, xml),) = site.called("host.closeTask")
     assert task_id == 7
     assert "<int>3</int>" in xml
     site.supervisor.start.assert_not_called()
@@ -164,7 +297,7 @@ def test_a_task_that_stops_the_daemon_is_closed_first() -> None:
     site = Site(Stop)
     with pytest.raises(koji.tasks.ServerExit):
         site.take()
-    assert site.session.host.closeTask.call_args[0][0] == 7
+    assert site.called("host.closeTask")[0][0] == 7
 
 
 def test_a_hub_that_knows_no_refusals_is_given_opened_tasks_back() -> None:
@@ -172,8 +305,8 @@ def test_a_hub_that_knows_no_refusals_is_given_opened_tasks_back() -> None:
     site.session.hub_version = (1, 33, 2)
     site.supervisor.start.side_effect = HostFault("no process could be started")
     assert not site.take()
-    site.session.host.freeTasks.assert_called_once_with([7])
-    site.session.host.refuseTask.assert_not_called()
+    assert site.called("host.freeTasks") == [([7],)]
+    assert not site.refused
     assert site.taker.refusals.in_force(7)
 
 
@@ -181,5 +314,5 @@ def test_a_hub_that_knows_no_refusals_is_not_told_of_a_task_that_was_not_opened(
     site = suited(False)
     site.session.hub_version = (1, 33, 2)
     assert not site.take()
-    site.session.host.freeTasks.assert_not_called()
+    assert not site.called("host.freeTasks")
     assert site.taker.refusals.in_force(7, assigned=True)

@@ -16,6 +16,15 @@ def pauses(beat: Beat, now: float, count: int) -> list[float]:
     return found
 
 
+def light(beat: Beat, now: float, count: int) -> list[float]:
+    """The pauses of cycles that are no beats."""
+    found = []
+    for _ in range(count):
+        found.append(beat.done(now, again=False, whole=False))
+        now += found[-1]
+    return found
+
+
 def test_a_quiet_builder_keeps_the_beat() -> None:
     assert pauses(Beat(15, 0.0), 0.0, 3) == [15, 15, 15]
 
@@ -25,7 +34,40 @@ def test_an_event_brings_a_cycle_at_once_and_then_ever_rarer_ones_up_to_the_beat
     beat.done(0.0, again=False)
     beat.event(3.0)
     assert beat.next == 3.0
-    assert pauses(beat, 3.0, 7) == [0.5, 1, 2, 4, 8, 15, 15]
+    assert light(beat, 3.0, 5) == [0.5, 1, 2, 4, 4.5]
+
+
+def test_an_event_does_not_move_the_beat() -> None:
+    beat = Beat(15, 0.0)
+    assert beat.whole(0.0)
+    beat.done(0.0, again=False)
+    beat.event(3.0)
+    assert not beat.whole(3.0)
+    light(beat, 3.0, 5)
+    assert beat.next == 15
+    assert beat.whole(15.0)
+
+
+def test_an_event_may_ask_for_a_whole_cycle() -> None:
+    beat = Beat(15, 0.0)
+    beat.done(0.0, again=False)
+    beat.event(3.0, whole=True)
+    assert beat.whole(beat.next)
+
+
+def test_polling_fills_the_time_between_the_beats() -> None:
+    beat = Beat(5, 0.0)
+    beat.poll = 2.0
+    assert beat.done(0.0, again=False) == 2.0
+    assert light(beat, 2.0, 2) == [2.0, 1.0]
+    assert beat.whole(beat.next)
+
+
+def test_after_a_failed_cycle_everything_is_looked_at() -> None:
+    beat = Beat(15, 0.0)
+    beat.done(0.0, again=False)
+    beat.failed(3.0)
+    assert beat.whole(beat.next)
 
 
 def test_a_taken_task_brings_the_next_cycle_at_once() -> None:

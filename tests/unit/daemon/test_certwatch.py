@@ -24,7 +24,7 @@ def test_what_is_wrong_is_told_until_it_is_mended(certificate: Path, monkeypatch
     clock = [0.0]
     monkeypatch.setattr(certwatch.time, "monotonic", lambda: clock[0])
     inspect = Mock(side_effect=LoginError("it has expired"), return_value=Mock(warnings=()))
-    monkeypatch.setattr(certwatch.certificates, "inspect", inspect)
+    monkeypatch.setattr(certwatch.certificates, "inspect_apart", inspect)
     watch = CertificateWatch(options(cert=str(certificate)))
     assert [watch.trouble() for _ in range(3)] == ["it has expired"] * 3
     assert inspect.call_count == 1
@@ -39,7 +39,9 @@ def test_its_coming_end_is_told_once(
     certificate: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(certwatch, "_INTERVAL", 0.0)
-    monkeypatch.setattr(certwatch.certificates, "inspect", Mock(return_value=Mock(warnings=("it expires in 7 days",))))
+    monkeypatch.setattr(
+        certwatch.certificates, "inspect_apart", Mock(return_value=Mock(warnings=("it expires in 7 days",)))
+    )
     watch = CertificateWatch(options(cert=str(certificate)))
     for _ in range(3):
         watch.trouble()

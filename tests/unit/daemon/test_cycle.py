@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Optional
+from typing import Any, Callable
 from unittest.mock import Mock
 
 import koji
@@ -12,6 +12,7 @@ import pytest
 from kojid.daemon import admission, cycle
 from kojid.daemon.cycle import Cycle, State
 from kojid.daemon.schedule import choice
+from kojid.hub.calls import Report, Sight, Wanted
 from tests.support import options
 
 HOST = {"id": 3, "enabled": True, "capacity": 2.0, "arches": "x86_64"}
@@ -24,7 +25,8 @@ class Site:
         self.state = State(host_id=3, start_ts=0.0)
         self.tasks: list[dict[str, Any]] = []
         self.assigned: list[dict[str, Any]] = []
-        self.reports: list[tuple[float, bool, Any]] = []
+        self.reports: list[Report] = []
+        self.tried: list[int] = []
         self.jobs: dict[int, Mock] = {}
         self.supervisor.jobs = FakeJobs(self.jobs)
         self.supervisor.job_of.side_effect = self.jobs.get
@@ -37,8 +39,9 @@ class Site:
         self.reattachment.settle.side_effect = lambda stale: list(stale)
         self.session.hub_version = (1, 35, 3)
         self.taker.methods.return_value = ["sleep"]
-        monkeypatch.setattr(cycle.calls, "observe", lambda session, host_id: ([], self.tasks, HOST))
-        monkeypatch.setattr(choice.calls, "report", self._report)
+        self.host: Any = HOST
+        self.asked: list[Wanted] = []
+        monkeypatch.setattr(choice.calls, "look", self._look)
         settings = options(maxjobs=4, max_waiting=3)
         judge = admission.Admission(settings, Mock(), lambda: "")
         monkeypatch.setattr(admission, "obstacles_of_machine", lambda _options, _known: iter(()))
@@ -54,27 +57,35 @@ class Site:
             Mock(),
         )
 
-    def _report(
-        self, _session: Any, _hub: Any, load: float, ready: bool, data: Any, _question: str
-    ) -> Optional[list[dict[str, Any]]]:
-        self.reports.append((load, ready, data))
-        return self.assigned if ready else None
+    def _look(self, _session: Any, _hub: Any, wanted: Wanted) -> Sight:
+        self.asked.append(wanted)
+        if wanted.report is not None:
+            self.reports.append(wanted.report)
+        return Sight(
+            buildroots=[] if wanted.whole else None,
+            tasks=self.tasks if wanted.tasks else None,
+            host=self.host if wanted.whole else None,
+            offered=self.assigned if wanted.question else None,
+        )
 
     def take(self, *weights: float) -> None:
         """Have the taker take what is tried, each task with the next weight; 0 is a refusal."""
         left = list(weights)
 
-        def take(task: dict[str, Any], _host: Any) -> bool:
-            weight = left.pop(0)
-            if weight:
+        def take(tasks: list[dict[str, Any]], _host: Any, room: Callable[[], bool]) -> list[dict[str, Any]]:
+            taken = []
+            for task in tasks:
+                self.tried.append(task["id"])
+                weight = left.pop(0)
+                if not weight:
+                    continue
+                taken.append(task)
                 self.state.tasks[task["id"]] = row(task["id"], weight=weight)
-            return bool(weight)
+                if not room():
+                    break
+            return taken
 
         self.taker.take.side_effect = take
-
-    @property
-    def tried(self) -> list[int]:
-        return [call.args[0]["id"] for call in self.taker.take.call_args_list]
 
     def runs(self, task_id: int) -> Mock:
         self.jobs[task_id] = Mock(task_id=task_id, pid=1000 + task_id, ending=None)
@@ -113,7 +124,7 @@ def test_the_load_is_the_weight_of_the_tasks_that_do_not_wait(site: Site) -> Non
         site.runs(number)
     site.tasks = [row(1), row(2, waiting=True)]
     assert not site.cycle.run()
-    assert site.reports == [(1.5, True, {"methods": ["sleep"], "maxjobs": 5})]
+    assert site.reports == [Report(1.5, True, {"methods": ["sleep"], "maxjobs": 5})]
 
 
 def test_parents_that_wait_leave_their_places_to_others_and_the_hub_is_told(site: Site) -> None:
@@ -123,7 +134,7 @@ def test_parents_that_wait_leave_their_places_to_others_and_the_hub_is_told(site
     site.assigned = [offer(6)]
     site.take(0.2)
     assert site.cycle.run()
-    assert site.reports[-1][1:] == (True, {"methods": ["sleep"], "maxjobs": 6})
+    assert (site.reports[-1].ready, site.reports[-1].data) == (True, {"methods": ["sleep"], "maxjobs": 6})
 
 
 def test_tasks_that_wait_for_a_repository_leave_their_places_too(site: Site) -> None:
@@ -133,7 +144,7 @@ def test_tasks_that_wait_for_a_repository_leave_their_places_too(site: Site) -> 
     site.assigned = [offer(6)]
     site.take(0.2)
     assert site.cycle.run()
-    assert site.reports[-1][2]["maxjobs"] == 8
+    assert site.reports[-1].data == {"methods": ["sleep"], "maxjobs": 8}
 
 
 def test_a_further_parent_is_refused_when_many_wait_but_a_subtask_is_let_in(site: Site) -> None:
@@ -176,7 +187,7 @@ def test_tasks_without_a_process_are_freed(site: Site) -> None:
     site.tasks = [row(1)]
     site.cycle.run()
     site.session.host.freeTasks.assert_called_once_with([1])
-    assert site.reports[0][0] == 0.0
+    assert site.reports[0].load == 0.0
     assert site.state.tasks == {}
 
 
@@ -249,12 +260,14 @@ def test_no_more_tasks_are_taken_once_the_capacity_is_exceeded(site: Site) -> No
     assert site.tried == [1, 2, 3]  # 2.0 is what the host has, and the last one may exceed it
 
 
-def test_no_more_tasks_are_taken_after_one_that_asks_for_a_restart(site: Site) -> None:
-    def restart(task: dict[str, Any], _host: Any) -> bool:
-        site.state.tasks[task["id"]] = row(task["id"])
+def test_no_more_tasks_are_taken_after_one_that_asks_for_a_restart(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    def restart(tasks: list[dict[str, Any]], _host: Any, _room: Any) -> list[dict[str, Any]]:
+        site.tried.append(tasks[0]["id"])
+        site.state.tasks[tasks[0]["id"]] = row(tasks[0]["id"])
         site.state.restart_pending = True
-        return True
+        return tasks[:1]
 
+    monkeypatch.setattr(choice.Assigned, "at_once", 1)
     site.assigned = [offer(1), offer(2)]
     site.taker.take.side_effect = restart
     assert site.cycle.run()
@@ -263,7 +276,8 @@ def test_no_more_tasks_are_taken_after_one_that_asks_for_a_restart(site: Site) -
 
 def test_the_hub_hears_of_this_host_before_a_slow_batch_goes_on(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     moments = iter([0.0, 1.0, 6.0])
-    monkeypatch.setattr(cycle.time, "monotonic", lambda: next(moments))
+    monkeypatch.setattr(cycle, "time", Mock(monotonic=lambda: next(moments)))
+    monkeypatch.setattr(choice.Assigned, "at_once", 1)
     site.assigned = [offer(1), offer(2), offer(3)]
     site.take(0.1, 0.1, 0.1)
     assert site.cycle.run()
@@ -283,15 +297,15 @@ def test_a_restart_waits_for_the_tasks_and_then_happens(site: Site) -> None:
     site.runs(1)
     site.tasks = [row(1)]
     site.cycle.run()
-    assert site.reports[-1][1] is False
+    assert site.reports[-1].ready is False
     site.jobs.clear()
     site.tasks = []
     with pytest.raises(koji.tasks.ServerRestart):
         site.cycle.run()
 
 
-def test_a_host_that_the_hub_no_longer_knows_is_told(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cycle.calls, "observe", lambda session, host_id: ([], [], None))
+def test_a_host_that_the_hub_no_longer_knows_is_told(site: Site) -> None:
+    site.host = None
     with pytest.raises(koji.GenericError, match="the hub knows no host 3"):
         site.cycle.run()
 
@@ -312,3 +326,98 @@ def test_a_task_is_only_freed_once_nothing_of_it_runs(site: Site) -> None:
     site.ending = set()
     site.cycle.run()
     site.session.host.freeTasks.assert_called_once_with([1])
+
+
+def test_an_idle_beat_takes_one_request(site: Site) -> None:
+    site.cycle.run()
+    assert len(site.asked) == 2  # nothing is known before the first answer
+    site.cycle.run()
+    site.cycle.run()
+    assert len(site.asked) == 4
+    beat = site.asked[-1]
+    assert (beat.whole, beat.tasks, beat.report, beat.question) == (True, True, Report(0.0, True), "host.getTasks")
+
+
+def test_a_beat_with_a_task_at_work_takes_one_request(site: Site) -> None:
+    site.runs(1)
+    site.tasks = [row(1)]
+    for _ in range(3):
+        site.cycle.run()
+    assert len(site.asked) == 4
+    assert site.asked[-1].report == Report(1.5, True)
+
+
+def test_the_end_of_a_task_is_foreseen_so_that_its_place_is_offered_at_once(site: Site) -> None:
+    for number in (1, 2, 3, 4):
+        site.runs(number)
+    site.tasks = [row(number, weight=0.1) for number in (1, 2, 3, 4)]
+    site.cycle.run()
+    assert site.reports[-1].ready is False
+    before = len(site.asked)
+    del site.jobs[4]
+    site.tasks = site.tasks[:3]
+    site.cycle.run(whole=False)
+    assert len(site.asked) == before + 1
+    assert site.asked[-1].report is not None
+    assert site.asked[-1].report.ready
+    assert site.asked[-1].question == "host.getTasks"
+
+
+def test_what_was_not_foreseen_is_put_right_by_a_second_request(site: Site) -> None:
+    site.cycle.run()
+    site.runs(1)
+    site.tasks = [row(1, weight=3.0)]
+    site.cycle.run()
+    assert [report.ready for report in site.reports[-2:]] == [True, False]
+    assert site.reports[-1].load == 3.0
+
+
+def test_between_the_beats_an_idle_host_asks_for_tasks_and_for_nothing_else(site: Site) -> None:
+    site.cycle.run()
+    site.cycle.run(whole=False)
+    assert site.asked[-1] == Wanted(3, False, False, None, "host.getTasks")
+
+
+def test_between_the_beats_the_open_tasks_are_looked_at_and_the_hub_is_told_only_of_changes(site: Site) -> None:
+    job = site.runs(1)
+    site.tasks = [row(1, waiting=True)]
+    site.cycle.run()
+    site.tasks = [row(1, waiting=True, alert=True)]
+    site.cycle.run(whole=False)
+    assert site.asked[-1] == Wanted(3, False, True, None, "host.getTasks")
+    site.supervisor.wake.assert_called_once_with(job)
+
+
+def test_between_the_beats_a_host_without_room_and_tasks_asks_for_nothing(site: Site) -> None:
+    site.host = {**HOST, "enabled": False}
+    site.cycle.run()
+    site.cycle.run(whole=False)
+    assert site.asked[-1] == Wanted(3, False, False, None, "")
+
+
+def test_a_first_cycle_is_always_a_whole_one(site: Site) -> None:
+    site.cycle.run(whole=False)
+    assert site.asked[0].whole
+
+
+def test_when_a_task_was_ended_its_buildroots_are_looked_at_before_the_next_beat(site: Site) -> None:
+    site.cycle.run()
+    job = site.runs(1)
+    job.ending = Mock()
+    site.cycle.run(whole=False)
+    assert site.asked[-1].whole
+    site.jobs.clear()
+    site.cycle.run(whole=False)
+    assert site.asked[-1].whole
+    site.cycle.run(whole=False)
+    assert not site.asked[-1].whole
+
+
+def test_the_buildroots_of_a_canceled_task_are_looked_at_when_it_has_ended(site: Site) -> None:
+    site.cycle.run()
+    site.runs(1)
+    site.session.getTaskInfo.return_value = [{"id": 1, "state": CANCELED, "host_id": 3}]
+    site.cycle.run(whole=False)
+    site.jobs.clear()
+    site.cycle.run(whole=False)
+    assert site.asked[-1].whole

@@ -41,10 +41,10 @@ class Site:
         self.daemon = Daemon(keeper, settings, self.ledger, program)
         self.steps: list[Any] = []
         self.cycles = 0
-        monkeypatch.setattr(module.Cycle, "run", lambda cycle: self._cycle())
+        monkeypatch.setattr(module.Cycle, "run", lambda cycle, whole: self._cycle())
         monkeypatch.setattr(os, "execv", self._exec)
         monkeypatch.setattr(module.Beat, "failed", lambda beat, now: 0.0)
-        monkeypatch.setattr(module.Beat, "done", lambda beat, now, again: 0.0)
+        monkeypatch.setattr(module.Beat, "done", lambda beat, now, again, whole: 0.0)
 
     def _check(self) -> None:
         for trouble in self.trouble:

@@ -107,7 +107,7 @@ def test_one_that_does_not_answer_costs_neither_the_others_nor_time(
 def test_a_hanging_process_is_not_joined_by_others(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """In the kernel's hands not even the process itself ends in time."""
     monkeypatch.setattr(probes, "_SHORTEST_INTERVAL", 0.0)
-    monkeypatch.setattr(fsprobe, "ask", lambda places, pipe, timeout: time.sleep(3600))
+    monkeypatch.setattr(fsprobe, "serve", lambda places, requests, pipe, timeout: time.sleep(3600))
     asked = []
     real = site.supervisor.help_with
     monkeypatch.setattr(site.supervisor, "help_with", lambda *args: asked.append(real(*args)))
@@ -126,3 +126,35 @@ def test_a_hanging_process_is_not_joined_by_others(site: Site, monkeypatch: pyte
         return site.probes.answer("mockdir").room is not None
 
     site.turn_until(answered)
+
+
+def test_one_process_asks_again_and_again(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "_SHORTEST_INTERVAL", 0.0)
+    started = []
+    real = site.supervisor.help_with
+    monkeypatch.setattr(site.supervisor, "help_with", lambda *args: started.append(real(*args)))
+    times = set()
+
+    def asked_thrice() -> bool:
+        site.probes.refresh()
+        times.add(site.probes.answer("mockdir").asked)
+        return len(times) > 3
+
+    site.turn_until(asked_thrice)
+    assert len(started) == 1
+
+
+def test_a_process_that_was_killed_is_replaced(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probes, "_SHORTEST_INTERVAL", 0.0)
+    started = []
+    real = site.supervisor.help_with
+    monkeypatch.setattr(site.supervisor, "help_with", lambda *args: started.append(real(*args)))
+    site.probes.wait(LONG)
+    first = site.probes.answer("mockdir").asked
+    os.kill(started[0], 9)
+
+    def asked_by_another() -> bool:
+        site.probes.refresh()
+        return len(started) > 1 and site.probes.answer("mockdir").asked > first
+
+    site.turn_until(asked_by_another)

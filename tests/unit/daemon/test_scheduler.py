@@ -9,6 +9,7 @@ import pytest
 
 from kojid.daemon.schedule.choice import Scheduler, scheduler_for
 from kojid.daemon.schedule.refusals import Refusals
+from kojid.hub.calls import Report
 from kojid.hub.capabilities import Capabilities
 from tests.support import options
 from tests.support.fakehub import FakeSession
@@ -42,20 +43,27 @@ def site(version: tuple[int, ...], **settings: Any) -> tuple[FakeSession, Schedu
     return session, made
 
 
+def asked(scheduler: Scheduler, ready: bool = True) -> list[int]:
+    """The tasks that the hub offers when it is told how this host is."""
+    plan = scheduler.plan(0.5, ready, 10)
+    sight = scheduler.ask(scheduler.correction(plan), plan)
+    return ids(scheduler.candidates(plan, sight.offered))
+
+
 def ids(tasks: Any) -> list[int]:
     return [task["id"] for task in tasks]
 
 
 def test_a_hub_with_a_scheduler_is_asked_for_what_it_assigned() -> None:
     session, scheduler = site((1, 35, 3))
-    assert ids(scheduler.report(0.5, True, 10)) == [5]
+    assert asked(scheduler) == [5]
     assert session.names == ["host.updateHost", "host.getTasks"]
     assert session.calls[0].kwargs == {"data": {"methods": ["sleep"], "maxjobs": 10}}
 
 
 def test_an_older_hub_is_asked_for_the_load_of_all() -> None:
     session, scheduler = site((1, 33, 2))
-    assert ids(scheduler.report(0.5, True, 10)) == [6, 5]
+    assert asked(scheduler) == [6, 5]
     assert session.calls[0] == ("host.updateHost", (0.5, True), {})
     assert session.names[1] == "host.getLoadData"
 
@@ -63,23 +71,51 @@ def test_an_older_hub_is_asked_for_the_load_of_all() -> None:
 def test_a_newer_hub_can_be_asked_the_old_way() -> None:
     session, scheduler = site((1, 35, 3), scheduler="builder")
     session.answer("host.getLoadData", [[{**HOST, "enabled": True, "comment": None}], [ASSIGNED]])
-    assert ids(scheduler.report(0.5, True, 10)) == [5]
+    assert asked(scheduler) == [5]
 
 
 def test_a_host_that_is_not_ready_has_nothing_to_try() -> None:
     session, scheduler = site((1, 33, 2))
-    assert ids(scheduler.report(0.5, False, 10)) == []
+    assert asked(scheduler, ready=False) == []
     assert session.names == ["host.updateHost"]
 
 
 def test_a_hub_that_was_upgraded_is_asked_the_new_way() -> None:
     session, scheduler = site((1, 33, 2))
-    scheduler.report(0.5, True, 10)
+    asked(scheduler)
     session.hub_version = (1, 35, 3)
-    assert ids(scheduler.report(0.5, True, 10)) == [5]
+    assert asked(scheduler) == [5]
 
 
 def test_a_task_that_gave_itself_back_is_left_to_other_hosts() -> None:
     _session, scheduler = site((1, 33, 2))
     scheduler.given_back([6])
-    assert ids(scheduler.report(0.5, True, 10)) == [5]
+    assert asked(scheduler) == [5]
+
+
+def test_what_the_hub_knows_is_not_told_again_between_the_beats() -> None:
+    _session, scheduler = site((1, 35, 3))
+    asked(scheduler)
+    plan = scheduler.plan(0.5, True, 10)
+    assert scheduler.wanted(plan, whole=False, tasks=False).report is None
+    assert scheduler.wanted(plan, whole=True, tasks=True).report == Report(0.5, True)
+    changed = scheduler.plan(0.7, True, 11)
+    assert scheduler.wanted(changed, whole=False, tasks=False).report == Report(
+        0.7, True, {"methods": ["sleep"], "maxjobs": 11}
+    )
+
+
+def test_after_trouble_everything_is_told_again() -> None:
+    session, scheduler = site((1, 35, 3))
+    asked(scheduler)
+    session.answer("host.updateHost", koji.GenericError("trouble"))
+    plan = scheduler.plan(0.7, True, 10)
+    with pytest.raises(koji.GenericError):
+        scheduler.ask(scheduler.correction(plan), plan)
+    assert scheduler.wanted(scheduler.plan(0.5, True, 10), whole=False, tasks=False).report is not None
+
+
+@pytest.mark.parametrize(("version", "light"), [((1, 35, 3), True), ((1, 33, 2), False)])
+def test_only_hubs_that_assign_tasks_are_cheap_to_ask(version: Any, light: bool) -> None:
+    _session, scheduler = site(version)
+    assert scheduler.light is light

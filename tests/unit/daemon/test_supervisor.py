@@ -177,6 +177,59 @@ def test_a_wake_up_reaches_a_waiting_task(site: Site) -> None:
     assert site.has("closed")
 
 
+def test_a_subtasks_end_wakes_its_parent_here(site: Site) -> None:
+    def run(session: Session) -> None:
+        signal.signal(signal.SIGUSR2, lambda *_: session.note("woken"))
+        session.note("waiting")
+        while not (session.directory / "woken").exists():
+            signal.pause()
+
+    parent = site.start(run)
+    site.until(lambda: site.has("waiting"))
+    child = Mock(task_id=8, method="test", ending=None)
+    child.record.parent = parent.task_id
+    site.supervisor._wake_dependents(child)
+    site.until(lambda: len(site.supervisor.jobs) == 0)
+    assert site.has("woken")
+
+
+def test_a_process_that_has_just_been_forked_is_not_woken_as_that_would_end_it(site: Site) -> None:
+    def run(session: Session) -> None:
+        signal.signal(signal.SIGUSR2, signal.SIG_DFL)
+        session.note("there")
+        while not (session.directory / "go").exists():
+            time.sleep(0.01)
+
+    parent = site.start(run)
+    site.until(lambda: site.has("there"))
+    child = Mock(task_id=8, method="test", ending=None)
+    child.record.parent = parent.task_id
+    site.supervisor._wake_dependents(child)
+    site.supervisor.wake = Mock()  # type: ignore[method-assign]
+    site.supervisor._wake_dependents(child)
+    site.supervisor.wake.assert_not_called()
+    (site.directory / "go").touch()
+    site.until(lambda: len(site.supervisor.jobs) == 0)
+    assert site.has("closed")
+
+
+@pytest.mark.parametrize(
+    ("waiting", "ended", "woken"),
+    [("waitrepo", "newRepo", 1), ("waitrepo", "sleep", 0), ("dependantTask", "sleep", 1), ("build", "sleep", 0)],
+)
+def test_tasks_that_ask_the_hub_now_and_then_are_woken_by_what_may_matter(
+    site: Site, monkeypatch: pytest.MonkeyPatch, waiting: str, ended: str, woken: int
+) -> None:
+    monkeypatch.setattr(processes, "catches", lambda pid, number: True)
+    site.supervisor.wake = Mock()  # type: ignore[method-assign]
+    site.supervisor.jobs.add(Mock(task_id=1, method=waiting, ending=None, pidfd=None))
+    over = Mock(task_id=8, method=ended, ending=None)
+    over.record.parent = None
+    site.supervisor._wake_dependents(over)
+    assert site.supervisor.wake.call_count == woken
+    site.supervisor.jobs.forget(Mock(task_id=1))
+
+
 def test_a_task_has_a_log_of_its_own(site: Site) -> None:
     def run(session: Session) -> None:
         raise koji.tasks.ServerExit

@@ -7,11 +7,14 @@ from typing import Any, Dict, List
 
 import koji
 import pytest
+from koji.tasks import RefuseTask
 
 from kojid.config.options import Options
 from kojid.errors import BuildFailed
 from kojid.plugins.shipped import dud
 from kojid.plugins.shipped.dud import DudBuildTask, DudCreateImageTask
+from kojid.system.files import UnsafeFile
+from kojid.tasks.parts import Part
 from tests.support import imagebroot
 from tests.support.faketask import REPO, TAG, TARGET, ScriptedSession, Subtasks, make_handler, task_options
 from tests.support.imagebroot import COMMON, ImageBroot
@@ -108,11 +111,40 @@ def test_the_status_of_each_tool_counts(options: Options, broots: Any, tool: str
         create(ScriptedSession(), options)
 
 
+def test_a_link_in_the_place_of_the_image_is_not_followed(options: Options, broots: Any, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of the host")
+
+    def plant(broot: ImageBroot, _args: List[str]) -> int:
+        Path(broot.tmpdir(), ISO).symlink_to(tmp_path / "secret")
+        return 0
+
+    broots.programs["xorrisofs"] = plant
+    session = ScriptedSession()
+    with pytest.raises(UnsafeFile):
+        create(session, options, {"scratch": True})
+    assert session.uploads == {}
+
+
 @pytest.mark.parametrize("packages", [[], None, "hello", ["--installroot=/"], [7]])
 def test_what_names_no_packages_is_refused(options: Options, broots: Any, packages: Any) -> None:
     with pytest.raises(koji.GenericError, match="list of packages|no package can be named"):
         create(ScriptedSession(), options, packages=packages)
     assert broots.made == []
+
+
+def test_version_control_matters_only_where_it_is_asked_for(options: Options, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Part, "is_here", lambda part: False)
+    for opts, fetches in (({}, False), (None, False), ({"scmurl": URL}, True)):
+        for cls, method, params in (
+            (DudBuildTask, "dudBuild", ["driver", "2.0", [], "demo", ["hello"], opts]),
+            (DudCreateImageTask, "createDudIso", ["driver", "2.0", "1", "x86_64", *COMMON, ["hello"], opts]),
+        ):
+            handler = make_handler(cls, method, params, ScriptedSession(getBuildConfig=TAG), options)
+            if not fetches:
+                assert handler.checkHost({"arches": "x86_64"})
+                continue
+            with pytest.raises(RefuseTask, match=f"{method} needs git, not installed here; install git"):
+                handler.checkHost({"arches": "x86_64"})
 
 
 class TestDudBuild:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, Dict, List
 
 import koji
 import pytest
+from koji.tasks import RefuseTask
 
 from kojid.config.options import Options
 from kojid.errors import BuildFailed, HostFault
 from kojid.plugins.shipped import kiwi
 from kojid.plugins.shipped.kiwi import KiwiBuildTask, KiwiCreateImageTask
+from kojid.tasks.parts import Part
 from tests.support import imagebroot
 from tests.support.faketask import REPO, TAG, TARGET, ScriptedSession, Subtasks, make_handler, task_options
 from tests.support.imagebroot import COMMON, ImageBroot
@@ -167,6 +170,34 @@ def test_a_group_without_kiwi_is_named(options: Options, broots: Any, checkouts:
     assert checkouts == []
 
 
+def test_links_out_of_the_buildroot_are_not_followed(
+    options: Options, broots: Any, checkouts: Any, tmp_path: Path
+) -> None:
+    """Neither in place of the description, which `make prep` may have changed, nor among the results."""
+    secret = tmp_path / "secret"
+    secret.write_text(TEXT.replace("tiny", "secret"))
+
+    def plant(broot: ImageBroot, _args: List[str]) -> int:
+        description = Path(broot.tmpdir(), "sources/sub/tiny.kiwi")
+        description.unlink()
+        description.symlink_to(secret)
+        return 0
+
+    def leave(broot: ImageBroot, args: List[str]) -> int:
+        kiwi_ng(broot, args)
+        if "bundle" in args:
+            (broot.root / "builddir/result/bundle/more.iso").symlink_to(secret)
+        return 0
+
+    broots.programs.update({"kiwi-ng": leave, "make": plant})
+    with pytest.raises(koji.GenericError, match="can't be used"):
+        create(ScriptedSession(), options, {"scratch": True, "make_prep": True})
+    shutil.rmtree(broots.made[0].root)
+    session = ScriptedSession()
+    made = create(session, options, {"scratch": True})
+    assert "more.iso" not in made["files"] and not [path for path in session.uploads if path.endswith("more.iso")]
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [("../tiny.kiwi", "can't be used"), ("/etc/passwd", "can't be used"), ("b.kiwi", "can't be parsed as XML")],
@@ -184,6 +215,25 @@ def test_the_arches_of_the_targets_build_tag_decide_which_host_takes_it(options:
     handler = make_handler(KiwiCreateImageTask, "createKiwiImage", params, session, options)
     assert handler.checkHost({"arches": "x86_64"}) and not handler.checkHost({"arches": "s390x"})
     assert session.arguments("getBuildConfig")[0] == ((2,), {})
+
+
+@pytest.mark.parametrize(
+    ("url", "program"),
+    [(URL, "git"), ("git+ssh://example.com/a#b", "git"), ("svn://example.com/a#b", "svn"), ("cvs://a/b?c#d", "cvs")],
+)
+def test_a_host_that_can_not_fetch_sources_does_not_take_it(
+    options: Options, monkeypatch: pytest.MonkeyPatch, url: str, program: str
+) -> None:
+    monkeypatch.setattr(Part, "is_here", lambda part: part.name != program)
+    child = ["tiny", "1.0", "1", "x86_64", *COMMON, url, "tiny.kiwi", {}]
+    for cls, method, params in (
+        (KiwiBuildTask, "kiwiBuild", ["demo", [], url, "tiny.kiwi"]),
+        (KiwiCreateImageTask, "createKiwiImage", child),
+    ):
+        handler = make_handler(cls, method, params, ScriptedSession(), options)
+        for ask in (handler.run, lambda handler=handler: handler.checkHost({"arches": "x86_64"})):
+            with pytest.raises(RefuseTask, match=f"{method} needs {program}, not installed here; install"):
+                ask()
 
 
 class TestKiwiBuild:

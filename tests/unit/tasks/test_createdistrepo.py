@@ -95,6 +95,7 @@ def test_what_the_hub_needs_is_uploaded(site: Site) -> None:
 def test_older_metadata_is_looked_for_by_the_name_of_the_tag(site: Site, tag: Any) -> None:
     old = site.top / "repos-dist/demo/2/x86_64/repodata"
     old.mkdir(parents=True)
+    (old / "repomd.xml").write_text('<repomd xmlns="http://linux.duke.edu/metadata/repo"/>')
     site.hub.answer("getRepo", {**REPO, "id": 2, "state": koji.REPO_READY})
     site.run(tag=tag)
     assert site.hub.arguments("getRepo") == [((tag,), {"dist": True, "state": koji.REPO_READY})]

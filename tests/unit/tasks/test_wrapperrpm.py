@@ -9,7 +9,7 @@ import koji
 import pytest
 from koji.tasks import RefuseTask
 
-from kojid.buildroot import BuildRoot
+from kojid.buildroot.buildroot import BuildRoot
 from kojid.errors import HostFault
 from kojid.sources import templates
 from kojid.system.files import UnsafeFile
