@@ -6,6 +6,7 @@ nothing to build with: what it gets to know is that the request is wrong.
 
 from __future__ import annotations
 
+import json
 from typing import Any, Dict, Iterator, List, NamedTuple
 from xmlrpc.client import Fault
 
@@ -64,6 +65,13 @@ def asked(fleet: Fleet, good: Builder) -> Asked:
     poor.stop()
     good.start()
     return Asked(tasks, said())
+
+
+def test_the_hub_is_told_of_every_method(fleet: Fleet, good: Builder, asked: Asked) -> None:
+    (row,) = fleet.admin.scheduler.getHostData(good.id)
+    data = json.loads(row["data"]) if isinstance(row["data"], str) else row["data"]
+    assert sorted(data["methods"]) == METHODS
+    assert (len(handlers()), len(METHODS)) == (37, 43)
 
 
 def ended(fleet: Fleet, task_id: int) -> str:
