@@ -205,7 +205,7 @@ class OzImageTask(OptionalParts):
 
         Raises:
             koji.ApplianceError: it made no image; a screenshot is uploaded if there is one.
-            HostFault: this host's disks are full, or no hypervisor answers.
+            HostFault: this host's disks are full, no hypervisor answers, or the library can't be set up.
         """
         work = Path(self.workdir)
         (work / "oz-tmp").mkdir(exist_ok=True)
@@ -223,6 +223,8 @@ class OzImageTask(OptionalParts):
         finally:
             streamer.finish()
         answer: Row = json.loads(told.read_text())
+        if "unusable" in answer:
+            raise HostFault(f"ImageFactory can't be used here: {answer['unusable']}", f"see {_PLUGINS} on this host")
         if "failed" in answer:
             self._failed(answer["failed"], answer["detail"], log)
         return answer

@@ -126,7 +126,14 @@ def work(factory: Factory, request: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Read the request, write the answer: what `work` returns, or `failed` and `detail`. Returns the exit status."""
+    """Read the request and write the answer.
+
+    That is what `work` returns; `failed` and `detail` of an image that was not made; or `unusable`, why the library
+    can't be used on this host.
+
+    Returns:
+        the exit status.
+    """
     source, target = (Path(name) for name in arguments)
     logging.basicConfig(
         stream=sys.stderr, level=logging.DEBUG, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -140,11 +147,16 @@ def main(arguments: Sequence[str]) -> int:
         os._exit(_INTERRUPTED)  # the library's threads would keep the process alive
 
     signal.signal(signal.SIGTERM, interrupted)
-    factories.append(Factory(request["config"], request["number"]))
     try:
-        answer = work(factories[0], request)
-    except Failed as failure:
-        answer = {"failed": failure.status, "detail": str(failure)}
+        factories.append(Factory(request["config"], request["number"]))
+    except Exception as error:
+        logger.debug("the library can't be set up", exc_info=True)
+        answer: Dict[str, Any] = {"unusable": str(error)}
+    else:
+        try:
+            answer = work(factories[0], request)
+        except Failed as failure:
+            answer = {"failed": failure.status, "detail": str(failure)}
     part = target.with_suffix(".part")
     part.write_text(json.dumps(answer))
     part.rename(target)

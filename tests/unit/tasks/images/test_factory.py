@@ -112,6 +112,15 @@ def test_a_crash_of_the_library_is_seen(options: Any, library: Any) -> None:
         task(options).run_factory(REQUEST, "oz-x.log")
 
 
+def test_a_library_that_can_not_be_set_up_is_the_hosts_fault(options: Any, library: Any, tmp_path: Path) -> None:
+    library("pass")
+    (tmp_path / "library/imgfac/PluginManager.py").write_text(
+        "class PluginManager:\n    def __init__(self, path): raise Exception(f'Plugin path ({path}) does not exist!')\n"
+    )
+    with pytest.raises(HostFault, match=r"ImageFactory can't be used here: Plugin path \(/etc/imagefactory/plugins\.d"):
+        task(options).run_factory(REQUEST, "oz-x.log")
+
+
 def test_it_is_ended_when_its_time_is_up(tmp_path: Path, library: Any) -> None:
     library("time.sleep(600)")
     handler = task(task_options(tmp_path, oz_install_timeout=1, command_timeout=4))
