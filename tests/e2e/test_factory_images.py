@@ -5,12 +5,14 @@ ImageFactory's stand-in holds the builder to the library's calls and values, and
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import subprocess
 import tarfile
 from pathlib import Path
-from typing import Any, Dict, Iterator
+from typing import Any, Dict, Iterator, Set
 from xml.etree import ElementTree
 
 import koji
@@ -182,6 +184,34 @@ def test_a_scratch_image_from_version_control(studio: Sandbox, tmp_path: Path) -
     assert "LiveOS/rootfs.img" in listed
     assert b"sed," in (home / f"{stem}.raw").read_bytes()
     assert studio.admin.getTaskResult(child)["rpmlist"] == []
+
+
+def drivers(box: Sandbox, task: int) -> Set[int]:
+    """The processes that run ImageFactory for a task of this sandbox."""
+    words = (b"kojid.tasks.images.factorydriver", str(box.layout.dir).encode(), f"/{task}/".encode())
+    found: Set[int] = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            line = path.read_bytes()
+            if all(word in line for word in words):
+                found.add(int(path.parent.name))
+    return found
+
+
+def test_imagefactory_ends_with_a_canceled_task(studio: Sandbox, tmp_path: Path) -> None:
+    below = studio.upload(kickstart(tmp_path, "mute.ks"))
+    with socket.create_server(("127.0.0.1", 0)) as mute:  # a repository that never answers
+        repo = f"http://127.0.0.1:{mute.getsockname()[1]}/"
+        opts = {"scratch": True, "distro": "Fedora-40", "repo": [repo], "kickstart": f"work/{below}"}
+        task = studio.admin.buildImageOz("disk", "5", [ARCH], TARGET, TREE, opts)
+        child = wait_for(lambda: studio.admin.getTaskChildren(task), 90, "no subtask")[0]["id"]
+        mute.settimeout(120)
+        asking, _peer = mute.accept()  # the installation is under way
+        with asking:
+            assert drivers(studio, child)
+            studio.admin.cancelTask(task)
+            assert studio.finish(child)["state"] == "CANCELED"
+            wait_for(lambda: not drivers(studio, child), 90, "ImageFactory goes on")
 
 
 TEMPLATE = (
