@@ -62,10 +62,10 @@ class Control:
         accepted.setblocking(False)
         if len(self._clients) >= MOST_CLIENTS:
             self._clients[0].drop()
-        client = _Client(self._loop, accepted, self._serve, self._clients)
         user = _user_of(accepted)
-        if user not in (0, os.geteuid()):
-            client.send({"error": f"only root is answered here, not the user with the id {user}"})
+        # A stranger is heard out, too: who is still writing its request would find the line cut, not the reason.
+        serve = self._serve if user in (0, os.geteuid()) else _refusal(user)
+        _Client(self._loop, accepted, serve, self._clients)
         self._sweep_later()
 
     def _serve(self, line: bytes) -> Dict[str, Any]:
@@ -135,6 +135,10 @@ def _user_of(client: socket.socket) -> int:
     """Who has connected, as the kernel says."""
     raw = client.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return int(_CREDENTIALS.unpack(raw)[1])
+
+
+def _refusal(user: int) -> Callable[[bytes], Dict[str, Any]]:
+    return lambda _line: {"error": f"only root is answered here, not the user with the id {user}"}
 
 
 class _Client:

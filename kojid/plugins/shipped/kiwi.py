@@ -89,18 +89,9 @@ class KiwiCreateImageTask(imagetools.ToolTask):
         return self.parameter(7)
 
     def handler(
-        self,
-        name: str,
-        version: str,
-        release: str,
-        arch: str,
-        target_info: Row,
-        build_tag: Any,  # noqa: ARG002 - that of the target counts
-        repo_info: Row,
-        desc_url: str,
-        desc_path: str,
-        opts: Optional[Row] = None,
-    ) -> Row:
+        self, name: str, version: str, release: str, arch: str, target_info: Row, build_tag: Any, repo_info: Row,  # noqa: ARG002
+        desc_url: str, desc_path: str, opts: Optional[Row] = None,
+    ) -> Row:  # fmt: skip
         """Build it, in a buildroot that has kiwi.
 
         Args:

@@ -69,17 +69,9 @@ class ImageTask(OptionalParts, ChrootTask):
     _own_kickstart = ""
 
     def handler(
-        self,
-        name: str,
-        version: str,
-        release: str,
-        arch: str,
-        target_info: Row,
-        build_tag: int,
-        repo_info: Row,
-        ksfile: str,
-        opts: Optional[Row] = None,
-    ) -> Row:
+        self, name: str, version: str, release: str, arch: str, target_info: Row, build_tag: int, repo_info: Row,
+        ksfile: str, opts: Optional[Row] = None,
+    ) -> Row:  # fmt: skip
         """Make the image.
 
         Args:

@@ -114,17 +114,9 @@ class BaseImageTask(OzImageTask):
         return list(dict.fromkeys([*self.parts, *(part for form in forms for part in form.parts)]))
 
     def handler(
-        self,
-        name: str,
-        version: str,
-        release: str,
-        arch: str,
-        target_info: Row,
-        build_tag: int,  # noqa: ARG002 - one signature for all
-        repo_info: Row,
-        inst_tree: str,
-        opts: Optional[Row] = None,
-    ) -> Row:
+        self, name: str, version: str, release: str, arch: str, target_info: Row, build_tag: int, repo_info: Row,  # noqa: ARG002
+        inst_tree: str, opts: Optional[Row] = None,
+    ) -> Row:  # fmt: skip
         """Make the image.
 
         Args:
