@@ -10,6 +10,7 @@ import importlib
 import importlib.metadata
 import importlib.util
 import sys
+import warnings
 from types import ModuleType
 from typing import Any
 
@@ -65,6 +66,13 @@ def _import_requests() -> None:
         return
     sys.modules[_SUPERFLUOUS] = None  # type: ignore[assignment]
     try:
-        importlib.import_module("requests")
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*doesn't match a supported version")
+            importlib.import_module("requests")
+    except Warning:
+        # With the versions of Debian 12 requests wants the one that was to be left out: let it begin anew.
+        for name in [name for name in sys.modules if name.partition(".")[0] == "requests"]:
+            del sys.modules[name]
     finally:
         del sys.modules[_SUPERFLUOUS]
+    importlib.import_module("requests")

@@ -243,8 +243,8 @@ class Daemon:
         return stop
 
     def _restart_gracefully(self) -> None:
+        self._manager.restart_pending = True  # noted before it is told: a crash after the line must not lose it
         _log.info("Initiating graceful restart")
-        self._manager.restart_pending = True
         self._news()
 
     def _reload(self) -> None:
