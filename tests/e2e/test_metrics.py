@@ -69,8 +69,14 @@ def test_tasks_are_counted_by_how_they_ended_and_all_that_they_do_is(builder: Bu
     assert found.get("kojid_jobs", state="running") == 0
 
 
+def is_settled(seen: Scrape) -> bool:
+    """Whether the hub has been reported to, and the file systems have answered."""
+    asked = [seen.get("kojid_filesystem_free_bytes", place=place) for place in ("mockdir", "workdir", "log_file")]
+    return bool(seen.get("kojid_heartbeats_total", result="ok")) and None not in asked and 0.0 not in asked
+
+
 def test_the_daemon_tells_how_it_is(builder: Builder, tmp_path: Path) -> None:
-    found = wait_for(lambda: seen if (seen := scrape(builder)).get("kojid_heartbeats_total", result="ok") else None)
+    found = wait_for(lambda: seen if is_settled(seen := scrape(builder)) else None, what=lambda: scrape(builder).text)
     assert found is not None
     assert found.labels("kojid_build_info") == {(("version", __import__("kojid").__version__),): 1.0}
     now = time.time()
