@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Union
 
 from bench.harness import Bench
 from bench.places import CHECKOUT
 from kojid.sandbox.hub.settings import HostSetting
-from kojid.sandbox.requirements import environment
-from tests.support.fleet import Builder, Fleet, running_fleet
+from tests.support.fleet import Builder, Fleet, HostProcess, running_fleet
 from tests.support.sandbox import wait_for
 from tests.support.sandboxhub import LoggedCall, calls_in
 
@@ -69,18 +66,15 @@ def reports(calls: Sequence[LoggedCall]) -> List[LoggedCall]:
     return [call for call in calls if call.method == REPORT or REPORT in call.parts]
 
 
-class Peer:
-    """A `bench.peer` process: the same interface as our `Builder`."""
+class Peer(HostProcess):
+    """A `bench.peer` process."""
 
     def __init__(self, fleet: Fleet, host: str, options: Dict[str, Any]) -> None:
-        self.fleet = fleet
-        self.host = host
-        self.dir = fleet.dir / host
+        super().__init__(fleet, host)
         usual = fleet.builder_options(host, self.dir)
         taken = ("sleeptime", "minspace", "mockdir", "mock_config_dir")
         self.server = options.pop("server", usual["server"])
         self.options = {**{name: usual[name] for name in taken}, **options}
-        self.process: Optional[subprocess.Popen[bytes]] = None
         for name in ("mockdir", "mock_config_dir", "workdir"):
             Path(usual[name]).mkdir(parents=True, exist_ok=True)
         self.workdir = usual["workdir"]
@@ -91,57 +85,13 @@ class Peer:
         path = self.workdir / "builder.log"
         return path.read_text(errors="replace") if path.exists() else ""
 
-    @property
-    def pid(self) -> int:
-        """Of the daemon."""
-        assert self.process is not None
-        return self.process.pid
-
     def launch(self) -> Peer:
         """Start it without waiting for anything."""
         hub = self.fleet.hub
         command = [sys.executable, "-m", "bench.peer", self.server, hub.certificate(self.host), hub.ca, self.workdir]
         words = [f"{name}={value}" for name, value in self.options.items()]
-        with (self.dir / "console.log").open("ab") as output:
-            self.process = subprocess.Popen(
-                [*map(str, command), *words],
-                cwd=CHECKOUT,
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
+        self.run([*map(str, command), *words], cwd=CHECKOUT)
         return self
-
-    def start(self) -> Peer:
-        """Start it and wait until the hub has it ready."""
-        begun = time.time()
-        self.launch()
-        wait_for(lambda: self._reported_since(begun), 90, f"{self.host} is not ready:\n{self.log[-3000:]}")
-        return self
-
-    def _reported_since(self, moment: float) -> bool:
-        assert self.process is not None
-        assert self.process.poll() is None, f"{self.host} has ended:\n{self.log[-3000:]}"
-        row = self.fleet.admin.getHost(self.host, strict=True)
-        return bool(row["ready"] and (row["update_ts"] or 0) >= moment)
-
-    def kill(self) -> None:
-        """End it as kill -9 does."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-
-    def stop(self) -> None:
-        """End it as an init system does."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.terminate()
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            raise
 
 
 Either = Union[Builder, Peer]

@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 from typing import Any, Dict, List, Sequence
 
-from bench.harness import Bench, Figure, Result, Results, Skip, measures, ratio
+from bench.harness import Bench, Figure, Result, Results, measures, ratio
 from bench.scene import Either, Scene, names, reports, scene
-from kojid.config.options import OPTIONS
 from tests.support.sandbox import wait_for
 
 _SLEEPTIME = 15
@@ -106,8 +105,6 @@ def _result(kinds: Dict[str, List[str]], what: str, rows: Dict[str, Any]) -> Res
 )
 def pickup(bench: Bench) -> Results:
     """Tasks that are assigned to a host that does nothing."""
-    if "taskpoll" not in {option.name for option in OPTIONS}:
-        raise Skip("the option taskpoll is not built yet")
     places = _places(bench)
     ours, peers = names("ours", len(places)), names("peer", len(places))
     with scene(bench, [*ours, *peers]) as place:

@@ -8,7 +8,6 @@ those that were not asked for the longest go first. Nothing here fails a build: 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import logging
 import os
@@ -18,13 +17,14 @@ import time
 from pathlib import Path
 from typing import Callable, Iterator, List, Optional, Tuple
 
+from kojid.system import locks
+
 logger = logging.getLogger("koji.build.buildroot")
 
 NAME = "repocache"  # below workdir
 MOST_BYTES = 256 * 1024 * 1024
 MOST_FILES = 200
 _LOCK_SECONDS = 60.0  # another task that fetches the same is waited for, but not for ever
-_PAUSE = 0.1
 _ABANDONED = 3600.0  # seconds after which a half of a file, or a lock, is nobody's
 _DIGEST = hashlib.sha256
 _DIGEST_SIZE = _DIGEST().digest_size
@@ -136,17 +136,8 @@ def _locked(path: Path) -> Iterator[None]:
         yield
         return
     try:
-        deadline = time.monotonic() + _LOCK_SECONDS
-        while not _taken(descriptor) and time.monotonic() < deadline:
-            time.sleep(_PAUSE)
+        with contextlib.suppress(OSError):  # a file system without locks
+            locks.take(descriptor, _LOCK_SECONDS)
         yield
     finally:
         os.close(descriptor)
-
-
-def _taken(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -139,7 +139,7 @@ class Uploader:
         """
         return self._by_one_request(
             # At the "end of the file" with the whole of it: the hub replaces what it has, and checks what it then has.
-            [self._in_one_call(subdir, name, content, END_OF_FILE) for subdir, name, content in files]
+            [_encoded(self._below(subdir), name, content, END_OF_FILE) for subdir, name, content in files]
         )
 
     def blocks(self, pieces: Sequence[Tuple[str, bytes, int]]) -> List[int]:
@@ -150,7 +150,7 @@ class Uploader:
 
         Returns, raises as `together`.
         """
-        return self._by_one_request([self._in_one_call("", name, data, offset) for name, data, offset in pieces])
+        return self._by_one_request([_encoded(self._directory, name, data, offset) for name, data, offset in pieces])
 
     def _by_one_request(self, arguments: Sequence[Tuple[Any, ...]]) -> List[int]:
         size = sum(one[2] for one in arguments)
@@ -161,11 +161,6 @@ class Uploader:
             logger.info("The hub does not take %d small files by one request: %s", len(arguments), error)
             return list(range(len(arguments)))
         return [index for index, call in enumerate(pending) if not _is_true(call)]
-
-    def _in_one_call(self, subdir: str, name: str, content: bytes, offset: int) -> Tuple[Any, ...]:
-        digest = hashlib.sha256(content).hexdigest()
-        encoded = base64.b64encode(content).decode("ascii")
-        return (self._below(subdir), name, len(content), ("sha256", digest), offset, encoded)
 
     def path(self, name: str, subdir: str = "") -> str:
         """Where below the hub's work directory a file goes. Raises koji.GenericError for what a hub would refuse."""
@@ -268,11 +263,7 @@ class Uploader:
     def _send_base64(self, directory: str, name: str, data: bytes, offset: int) -> Optional[str]:
         if not data:  # an empty file consists of its end
             return None
-        digest = hashlib.sha256(data).hexdigest()
-        encoded = base64.b64encode(data).decode("ascii")
-        done = self.session.callMethod(
-            "uploadFile", directory, name, len(data), ("sha256", digest), offset, encoded, **self._volume
-        )
+        done = self.session.callMethod("uploadFile", *_encoded(directory, name, data, offset), **self._volume)
         return None if done else "the hub did not accept the block"
 
     def _finish_base64(self, directory: str, name: str, whole: _Checksum) -> None:
@@ -293,6 +284,12 @@ class Uploader:
             )
         if with_digest and answer["hexdigest"] != whole.adler32:
             raise koji.GenericError(f"the hub's copy of {directory}/{name} has another checksum than the file")
+
+
+def _encoded(directory: str, name: str, content: bytes, offset: int) -> Tuple[Any, ...]:
+    """What `uploadFile` is called with."""
+    digest = hashlib.sha256(content).hexdigest()
+    return directory, name, len(content), ("sha256", digest), offset, base64.b64encode(content).decode("ascii")
 
 
 def _is_true(call: Any) -> bool:

@@ -11,8 +11,7 @@ import re
 import time
 import zlib
 from pathlib import Path
-from types import TracebackType
-from typing import Iterator, List, Optional, Type
+from typing import Iterator, List
 
 from kojid.repos import metadata
 from kojid.repos.repomd import Facts, Malformed
@@ -138,12 +137,7 @@ class ListWriter:
     def __enter__(self) -> ListWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: Optional[Type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
 

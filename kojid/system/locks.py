@@ -1,4 +1,4 @@
-"""A lock on a directory that belongs to one daemon and its processes at a time."""
+"""Locks on files and directories that belong to one daemon and its processes at a time."""
 
 from __future__ import annotations
 
@@ -24,13 +24,23 @@ def hold(directory: Path, seconds: float) -> Optional[int]:
         The descriptor, which the caller keeps open for as long as it needs the lock; None when it was not to be had.
     """
     descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if take(descriptor, seconds):
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def take(descriptor: int, seconds: float) -> bool:
+    """Lock what is open, waiting so many seconds for who holds it; whether the lock was to be had.
+
+    It is held as the one of `hold`.
+    """
     deadline = time.monotonic() + seconds
     while not _locked(descriptor):
         if time.monotonic() >= deadline:
-            os.close(descriptor)
-            return None
+            return False
         time.sleep(_PAUSE)
-    return descriptor
+    return True
 
 
 def _locked(descriptor: int) -> bool:

@@ -12,7 +12,7 @@ import contextlib
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional, Sequence
+from typing import Any, Dict, Iterator, List, Optional, Sequence, TypeVar, Union
 
 import koji
 
@@ -24,31 +24,28 @@ from tests.support.sandboxhub import SandboxHub, running_hub
 _ENDED = tuple(koji.TASK_STATES[name] for name in ("CLOSED", "CANCELED", "FAILED"))
 
 
-class Builder:
-    """A `bin/kojid` process of one build host.
+Self = TypeVar("Self", bound="HostProcess")
+
+
+class HostProcess:
+    """A daemon of one build host, of whatever code.
 
     Args:
         fleet: what it belongs to.
         host: the build host; also the name of its directory.
-        options: of kojid.conf, in place of the usual ones.
-        before: words before the command, such as those that enter a network namespace.
     """
 
-    def __init__(self, fleet: Fleet, host: str, options: Dict[str, Any], before: Sequence[str]) -> None:
+    def __init__(self, fleet: Fleet, host: str) -> None:
         self.fleet = fleet
         self.host = host
         self.dir = fleet.dir / host
-        self.before = before
-        self.options = {**fleet.builder_options(host, self.dir), **options}
         self.console = self.dir / "console.log"
         self.process: Optional[subprocess.Popen[bytes]] = None
-        for name in ("mockdir", "mock_config_dir", "workdir"):
-            Path(self.options[name]).mkdir(parents=True, exist_ok=True)
 
     @property
     def log(self) -> str:
-        """What it has printed so far."""
-        return self.console.read_text(errors="replace") if self.console.exists() else ""
+        """What it has told so far."""
+        raise NotImplementedError
 
     @property
     def pid(self) -> int:
@@ -56,27 +53,18 @@ class Builder:
         assert self.process is not None
         return self.process.pid
 
-    @property
-    def id(self) -> int:
-        """The hub's number of the host."""
-        return int(self.fleet.admin.getHost(self.host, strict=True)["id"])
-
-    def launch(self) -> Builder:
+    def launch(self) -> HostProcess:
         """Start it without waiting for anything."""
-        configuration.write_builder(self.dir / "kojid.conf", self.options)
-        program = [*self.before, *machinery.builder_program(), "--fg", "--debug", "--force-lock"]
+        raise NotImplementedError
+
+    def run(self, command: Sequence[str], cwd: Union[str, Path]) -> None:
+        """Start a command as its process; what it prints goes to its console."""
         with self.console.open("ab") as output:
             self.process = subprocess.Popen(
-                [*program, "-c", str(self.dir / "kojid.conf")],
-                cwd="/",
-                env=environment(),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+                command, cwd=cwd, env=environment(), stdin=subprocess.DEVNULL, stdout=output, stderr=output
             )
-        return self
 
-    def start(self) -> Builder:
+    def start(self: Self) -> Self:
         """Start it and wait until the hub has it ready."""
         begun = time.time()
         self.launch()
@@ -84,7 +72,7 @@ class Builder:
         return self
 
     def reported_since(self, moment: float) -> bool:
-        """Whether the hub has heard from it that it is ready; an ended daemon fails the test at once."""
+        """Whether the hub has heard from it that it is ready; one that has ended fails the test at once."""
         assert self.process is not None and self.process.poll() is None, f"{self.host} has ended:\n{self.log[-3000:]}"
         row = self.fleet.admin.getHost(self.host, strict=True)
         return bool(row["ready"] and (row["update_ts"] or 0) >= moment)
@@ -96,7 +84,7 @@ class Builder:
         self.process.wait()
 
     def stop(self) -> None:
-        """End it as systemd does."""
+        """End it as an init system does."""
         if self.process is None or self.process.poll() is not None:
             return
         self.process.terminate()
@@ -105,6 +93,41 @@ class Builder:
         except subprocess.TimeoutExpired:
             self.kill()
             raise
+
+
+class Builder(HostProcess):
+    """A `bin/kojid` process of one build host.
+
+    Args:
+        fleet: what it belongs to.
+        host: the build host; also the name of its directory.
+        options: of kojid.conf, in place of the usual ones.
+        before: words before the command, such as those that enter a network namespace.
+    """
+
+    def __init__(self, fleet: Fleet, host: str, options: Dict[str, Any], before: Sequence[str]) -> None:
+        super().__init__(fleet, host)
+        self.before = before
+        self.options = {**fleet.builder_options(host, self.dir), **options}
+        for name in ("mockdir", "mock_config_dir", "workdir"):
+            Path(self.options[name]).mkdir(parents=True, exist_ok=True)
+
+    @property
+    def log(self) -> str:
+        """What it has printed so far."""
+        return self.console.read_text(errors="replace") if self.console.exists() else ""
+
+    @property
+    def id(self) -> int:
+        """The hub's number of the host."""
+        return int(self.fleet.admin.getHost(self.host, strict=True)["id"])
+
+    def launch(self) -> Builder:
+        """Start it without waiting for anything."""
+        configuration.write_builder(self.dir / "kojid.conf", self.options)
+        program = [*self.before, *machinery.builder_program(), "--fg", "--debug", "--force-lock"]
+        self.run([*program, "-c", str(self.dir / "kojid.conf")], cwd="/")
+        return self
 
 
 class Fleet:

@@ -25,14 +25,12 @@ from kojid.system.beneath import open_beneath
 from kojid.system.files import UnsafeFile, tail_lines
 from kojid.system.process import ExitStatus
 from kojid.tasks.checkouts import LOG, allowed_source, check_out
-from kojid.tasks.images import isomanifest, outputs
 from kojid.tasks.images.chroottask import ChrootTask
 from kojid.tasks.images.kickstart import PYKICKSTART, Kickstart, Source, override_repos
 from kojid.tasks.parts import OptionalParts
 
 Row = Dict[str, Any]
 
-MANIFEST = "manifest.log"
 _QUOTED = 20
 
 
@@ -242,32 +240,6 @@ class ImageTask(OptionalParts, ChrootTask):
             return []
 
     # -- what it made
-
-    def take_iso(self, broot: Any, directory: str, name: str) -> None:
-        """Upload the one ISO image in a directory, and the list of what is in it.
-
-        Args:
-            broot: the buildroot.
-            directory: as seen in the buildroot.
-            name: the image's, on the hub.
-
-        Raises:
-            The task's `fault`: there is none, there are several, or it is no such image.
-        """
-        found = [path for path in outputs.below(broot.rootdir(), directory).files if path.endswith(".iso")]
-        found = [path for path in found if "/" not in path]
-        if len(found) > 1:
-            raise self.fault(f"multiple .iso files found: {' and '.join(found)}")
-        if not found:
-            raise self.fault("could not find iso file in chroot")
-        with open_directory(broot.rootdir(), directory.strip("/")) as opened, open_beneath(opened, found[0]) as image:
-            try:
-                listed = isomanifest.manifest(image)
-            except isomanifest.NotAnImage as error:
-                raise self.fault(f"{found[0]} is no ISO 9660 image: {error}") from error
-            self.upload(io.BytesIO(listed.encode("utf-8")), MANIFEST)
-            image.seek(0)
-            self.upload(image, name)
 
     def image_data(self, broot: Any, ksfile: str, wanted: Wanted, **more: Any) -> Row:
         """The task's result (contract 6.9).

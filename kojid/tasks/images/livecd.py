@@ -1,18 +1,15 @@
 """`livecd` and `createLiveCD`: a live CD made by livecd-creator (contract 6.9)."""
 
-# Attribute names are koji's.
-# ruff: noqa: N815
-
 from __future__ import annotations
 
 from typing import Any, ClassVar, Dict, List, Optional
 
 import koji
 
-from kojid.tasks.images.chrootimages import MANIFEST, ImageTask, Wanted
+from kojid.tasks.images.chrootimages import Wanted
+from kojid.tasks.images.isoimages import MANIFEST, IsoImageTask
 from kojid.tasks.images.kickstart import PYKICKSTART
 from kojid.tasks.images.pipeline import BuildImageTask, Children, Image
-from kojid.tasks.images.volumeid import volume_id
 
 Row = Dict[str, Any]
 
@@ -43,24 +40,19 @@ class BuildLiveCDTask(BuildImageTask):
         return self.build_images(place, Image(name, version, release, opts), children)
 
 
-class LiveCDTask(ImageTask):
+class LiveCDTask(IsoImageTask):
     """Run livecd-creator. Of the options it reads volid."""
 
     Methods: ClassVar[List[str]] = ["createLiveCD"]
-    _taskWeight = 1.5
     fault = koji.LiveCDError
     group = "livecd-build"
-
-    def check(self, wanted: Wanted) -> None:
-        """Refuse a volume id that is too long."""
-        volume_id(self.opts, wanted.nvr, self.fault)
 
     def make(self, broot: Any, wanted: Wanted, kickstart: str) -> Row:
         """Have livecd-creator write an image, which is uploaded as N-V-R.iso; see `ImageTask.make`."""
         top = broot.tmpdir(within=True)
         cache, log = f"{top}/koji-livecd", f"{top}/livecd.log"
         argv = ["/usr/bin/livecd-creator", "-c", kickstart, "-d", "-v", "--logfile", log, "--cache", cache]
-        argv += ["-f", volume_id(self.opts, wanted.nvr, self.fault)]
+        argv += ["-f", self.volume_id(wanted)]
         status = self.run_tool(broot, argv, log)
         if not status.ok:
             self.fail(broot, "LiveCD", argv, status, log)

@@ -1,8 +1,5 @@
 """`livemedia` and `createLiveMedia`: live media for several arches, made by livemedia-creator (contract 6.9)."""
 
-# Attribute names are koji's.
-# ruff: noqa: N815
-
 from __future__ import annotations
 
 import os
@@ -13,10 +10,10 @@ import koji
 from kojid.system.files import open_beneath
 from kojid.tasks.checkouts import allowed_source
 from kojid.tasks.images import outputs
-from kojid.tasks.images.chrootimages import MANIFEST, ImageTask, Wanted
+from kojid.tasks.images.chrootimages import Wanted
+from kojid.tasks.images.isoimages import MANIFEST, IsoImageTask
 from kojid.tasks.images.kickstart import PYKICKSTART
 from kojid.tasks.images.pipeline import BuildImageTask, Children, Image
-from kojid.tasks.images.volumeid import volume_id
 
 Row = Dict[str, Any]
 
@@ -52,22 +49,17 @@ class BuildLiveMediaTask(BuildImageTask):
         return self.build_images(place, image, children)
 
 
-class LiveMediaTask(ImageTask):
+class LiveMediaTask(IsoImageTask):
     """Run livemedia-creator.
 
     Of the options it reads volid, nomacboot, lorax_url with lorax_dir, squashfs_only and compress_arg.
     """
 
     Methods: ClassVar[List[str]] = ["createLiveMedia"]
-    _taskWeight = 1.5
     # livemedia-creator makes its own devices and stumbles over those of the host
     bind_opts: ClassVar[Dict[str, Any]] = {}
     fault = koji.LiveMediaError
     group = "livemedia-build"
-
-    def check(self, wanted: Wanted) -> None:
-        """Refuse a volume id that is too long."""
-        volume_id(self.opts, wanted.nvr, self.fault)
 
     def make(self, broot: Any, wanted: Wanted, kickstart: str) -> Row:
         """Have livemedia-creator write an image, and upload that; packages are not listed. See `ImageTask.make`."""
@@ -76,7 +68,7 @@ class LiveMediaTask(ImageTask):
         image = f"{wanted.name}-{wanted.arch}-{wanted.version}-{wanted.release}.iso"
         argv = ["/sbin/livemedia-creator", "--ks", kickstart, "--logfile", log, "--no-virt"]
         argv += ["--resultdir", results, "--project", wanted.name, "--make-iso"]
-        argv += ["--volid", volume_id(self.opts, wanted.nvr, self.fault), "--iso-only"]
+        argv += ["--volid", self.volume_id(wanted), "--iso-only"]
         argv += ["--iso-name", image, "--releasever", wanted.version]
         argv += ["--macboot" if wanted.arch == "x86_64" and not self.opts.get("nomacboot") else "--nomacboot"]
         status = self.run_tool(broot, [*argv, *self._more(broot)], log)

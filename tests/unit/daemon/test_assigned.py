@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Dict, List
+import contextlib
+from typing import Any, Callable, Dict, Iterator, List
 from unittest.mock import Mock, patch
 
 import koji
@@ -195,10 +196,10 @@ def test_a_task_that_a_call_without_a_reply_has_opened_is_begun() -> None:
     assert site.supervisor.start.called
 
 
-def test_a_request_whose_reply_was_lost_is_made_again() -> None:
-    """The hub has done the calls; done again they open nothing, and the state of the task tells whose it is."""
-    site = Site()
-    lost = [koji.RetryError("call 9 was done before")]
+@contextlib.contextmanager
+def losing_a_reply(site: Site, error: Exception) -> Iterator[None]:
+    """The first request of several calls is done by the hub and fails here."""
+    lost = [error]
     call_all = FakeMultiCall.call_all
 
     def answer(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -208,22 +209,20 @@ def test_a_request_whose_reply_was_lost_is_made_again() -> None:
             raise lost.pop()
 
     with patch.object(FakeMultiCall, "call_all", answer):
+        yield
+
+
+def test_a_request_whose_reply_was_lost_is_made_again() -> None:
+    """The hub has done the calls; done again they open nothing, and the state of the task tells whose it is."""
+    site = Site()
+    with losing_a_reply(site, koji.RetryError("call 9 was done before")):
         assert site.take()
     assert site.supervisor.start.call_args[0][2] == ("subsession", 72)
 
 
 def test_a_request_that_was_broken_off_is_made_again_at_once() -> None:
     site = Site()
-    lost = [requests.exceptions.ConnectionError(ConnectionResetError(104, "reset"))]
-    call_all = FakeMultiCall.call_all
-
-    def answer(self: Any, *args: Any, **kwargs: Any) -> Any:
-        call_all(self, *args, **kwargs)
-        if lost:
-            site.session.answer("host.openTask", None)
-            raise lost.pop()
-
-    with patch.object(FakeMultiCall, "call_all", answer):
+    with losing_a_reply(site, requests.exceptions.ConnectionError(ConnectionResetError(104, "reset"))):
         assert site.take()
     assert len(site.called("host.openTask")) == 2
 
