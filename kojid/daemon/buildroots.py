@@ -80,15 +80,23 @@ def without_config(mockdir: Path, configured: Iterable[str], owners: Set[int]) -
     """
     known = set(configured)
     found: Dict[str, Local] = {}
-    with os.scandir(mockdir) as entries:
-        for entry in entries:
-            broot = of_name(entry.name)
-            if broot is None or broot.name in known or not entry.is_dir(follow_symlinks=False):
-                continue
-            with contextlib.suppress(FileNotFoundError):
-                if entry.stat(follow_symlinks=False).st_uid in owners and _is_mocks(Path(entry.path)):
-                    found[broot.name] = broot
+    for entry in _entries(mockdir):
+        broot = of_name(entry.name)
+        if broot is None or broot.name in known or not entry.is_dir(follow_symlinks=False):
+            continue
+        with contextlib.suppress(FileNotFoundError):
+            if entry.stat(follow_symlinks=False).st_uid in owners and _is_mocks(Path(entry.path)):
+                found[broot.name] = broot
     return sorted(found.values(), key=lambda broot: broot.id)
+
+
+def _entries(mockdir: Path) -> List[os.DirEntry[str]]:
+    """What is in there; nothing when it has gone since it was last asked about."""
+    try:
+        with os.scandir(mockdir) as entries:
+            return list(entries)
+    except FileNotFoundError:
+        return []
 
 
 def _is_mocks(directory: Path) -> bool:

@@ -9,6 +9,7 @@ import datetime
 import itertools
 import json
 import os
+import re
 import shutil
 import socket
 import ssl
@@ -273,4 +274,4 @@ def test_a_daemon_at_work_does_not_notice(scene: HubScene) -> None:
     assert kojid_command("check", "-c", str(daemon.conf), "mockdir").returncode == 2
     assert {one["name"]: one["text"] for one in said["checks"]}["lock"].startswith("is held, as it should be")
     assert daemon.stop() == 0
-    assert daemon.lines("Traceback|Invalid session|AuthError") == []
+    assert not re.search("Traceback|Invalid session|AuthError", daemon.log), daemon.log

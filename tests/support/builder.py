@@ -10,9 +10,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
-from typing import Any, Callable, Dict, Iterator, List, Optional, TypeVar
+from typing import Any, Dict, Iterator, List, Optional
 
 import koji
 
@@ -22,21 +21,10 @@ from kojid.system import processes
 from kojid.system.cgroups import Group
 from kojid.system.processes import ProcessId
 from tests.support.sandboxhub import SandboxHub
+from tests.support.waiting import wait_for as wait_for
 
 ROOT = Path(__file__).parents[2]
 ENDED = ("CLOSED", "FAILED", "CANCELED")
-Value = TypeVar("Value")
-
-
-def wait_for(condition: Callable[[], Value], timeout: float = 30.0, what: Callable[[], str] = str) -> Value:
-    """The first true value of a condition; AssertionError when the time is up."""
-    deadline = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"waited {timeout:g} s in vain: {what()}"
-        time.sleep(0.02)
 
 
 class Builder:

@@ -17,7 +17,7 @@ import subprocess
 import tempfile
 import time
 from pathlib import Path
-from typing import IO, Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence, TypeVar
+from typing import IO, Any, Dict, Iterator, List, Mapping, Optional, Sequence
 
 import koji
 from koji import GenericError
@@ -30,21 +30,9 @@ from kojid.sandbox.steps import Steps
 from kojid.sandbox.tasktree import Node, Reader
 from kojid.system import mounts, processes
 from kojid.system.processes import ProcessId
+from tests.support.waiting import wait_for as wait_for
 
 ENDED = tuple(koji.TASK_STATES[name] for name in ("CLOSED", "CANCELED", "FAILED"))
-_PAUSE = 0.05
-Value = TypeVar("Value")
-
-
-def wait_for(condition: Callable[[], Value], timeout: float, what: str = "") -> Value:
-    """The first true value of a condition, asked again and again; AssertionError when the time is up."""
-    deadline = time.monotonic() + timeout
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"waited {timeout:g} s in vain{f': {what}' if what else ''}"
-        time.sleep(_PAUSE)
 
 
 class Daemon:

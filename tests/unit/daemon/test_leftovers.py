@@ -59,6 +59,11 @@ class TestStrayBuildroots:
         sweep(site)
         assert site.directories() == [young.name]
 
+    def test_a_mockdir_that_has_just_gone_holds_none(self, site: Site) -> None:
+        site.mockdir.rmdir()
+        sweep(site)
+        assert not site.mockdir.exists()
+
     def test_the_bootstrap_alone_goes_too(self, site: Site) -> None:
         stray(site, "tag-5-7-bootstrap")
         sweep(site)
