@@ -208,7 +208,7 @@ class Sandbox:
 
     def add_host(self, name: str) -> None:
         """A build host that only serves the channel of its own name."""
-        self.admin.addHost(name, content.machine_arch())
+        self.admin.addHost(name, [content.machine_arch()])
         self.admin.removeHostFromChannel(name, "default")
         self.admin.addHostToChannel(name, name, create=True)
         self.admin.editHost(name, capacity=8.0)

@@ -98,13 +98,14 @@ def get_last_host_update(ctx: Context, hostID: int, ts: bool = False) -> Union[s
 def add_host(
     ctx: Context,
     hostname: str,
-    arches: Union[str, Sequence[str]],
+    arches: Sequence[str],
     krb_principal: Optional[str] = None,
     force: bool = False,
 ) -> int:
     """Add a build host with its user, in the default channel, and return its id.
 
     Args:
+        arches: a list; of a text each letter is taken for an arch, as a real hub does.
         force: make a host of a user who is an ordinary one so far.
 
     Raises:
@@ -113,7 +114,7 @@ def add_host(
     ctx.require("host")
     if get_host(ctx, hostname):
         raise koji.GenericError(f"host already exists: {hostname}")
-    text = koji.parse_arches(arches if isinstance(arches, str) else " ".join(arches), strict=True)
+    text = koji.parse_arches(" ".join(arches), strict=True)
     return new_host(ctx, hostname, text, krb_principal=krb_principal, force=force)
 
 

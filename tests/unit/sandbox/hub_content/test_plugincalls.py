@@ -29,7 +29,7 @@ def test_a_runroot_task_has_its_channel_priority_and_arguments(admin: Caller) ->
 @pytest.mark.usefixtures("channel")
 def test_noarch_is_handed_out_where_the_tags_arches_are(admin: Caller) -> None:
     assert admin("getTaskInfo", admin("runroot", "demo-build", "noarch", "true"))["arch"] == "noarch"
-    admin("addHost", "elsewhere", "s390x")
+    admin("addHost", "elsewhere", ["s390x"])
     assert admin("getTaskInfo", admin("runroot", "demo-build", "noarch", "true"))["arch"] == "x86_64"
     admin("createTag", "other", arches="ppc64le")
     with pytest.raises(koji.GenericError, match="no common arches for tag/channel: other/runroot"):

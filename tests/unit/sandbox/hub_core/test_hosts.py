@@ -29,6 +29,12 @@ def test_a_new_host_is_enabled_and_not_ready_in_the_default_channel(admin: Calle
         admin("addHost", "arm1", ["x86_64"])
 
 
+def test_the_arches_of_a_new_host_are_a_list(admin: Caller) -> None:
+    """A hub joins what it gets: a text comes out letter by letter, and no arch of the host is right."""
+    admin("addHost", "lettered", "ppc")
+    assert admin("getHost", "lettered")["arches"] == "p p c"
+
+
 def test_a_users_name_is_taken_for_a_host_by_force_only(admin: Caller) -> None:
     with pytest.raises(koji.GenericError, match="already exists and it is not a host"):
         admin("addHost", "user", ["x86_64"])
