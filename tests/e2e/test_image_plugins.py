@@ -181,7 +181,7 @@ class TestKiwi:
         assert urls == [f"{shop.hub.urls().topurl}/repos/{content.BUILD_TAG}/{repo}/{ARCH}"]
         assert (top.get("name"), top.findtext("preferences/release-version")) == ("tiny-small", "12")
         assert [one.get("name") for one in top.iter("package")] == ["filesystem", "bash"]
-        logs = {path.name for path in Path(shop.build_dir(kiwi_build), "data/logs/image").iterdir()}
+        logs = {path.name for path in Path(shop.build_dir(kiwi_build), "data/logs/image", ARCH).iterdir()}
         assert {f"image-root.{ARCH}.log", f"kiwi-result-bundle.{ARCH}.log", f"checkout-{ARCH}.log"} <= logs
 
     def test_an_optional_arch_may_fail(self, shop: Sandbox, kiwi_build: Dict[str, Any]) -> None:

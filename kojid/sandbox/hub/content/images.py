@@ -22,6 +22,8 @@ from kojid.sandbox.hub.database import Row
 from kojid.sandbox.hub.kernel import Context, export
 
 States = koji.BUILD_STATES
+#: The methods whose logs lie in one directory, but for those of a name that is there already.
+_ONE_LOG_DIRECTORY = ("appliance", "image", "indirectionimage", "livecd")
 
 
 @export("host.initImageBuild")
@@ -71,7 +73,7 @@ def complete_image_build(
         koji.GenericError: a file is missing or of no known kind, or an rpm of an image is unknown; the build is not
             under way, another task's, or none of images.
     """
-    ctx.owned_task(task_id)
+    method = ctx.owned_task(task_id)["method"]
     build = builds.need_build(ctx, build_id)
     if build["task_id"] != task_id:
         raise koji.GenericError(f"build {build_id} is not of task {task_id}")
@@ -80,6 +82,7 @@ def complete_image_build(
     for result in results.values():
         if "task_id" in result:
             _take_in(ctx, build, result, family)
+            _keep_logs(ctx, build, result, apart=method not in _ONE_LOG_DIRECTORY)
             if "rpmresults" in result:
                 wrapped = result["rpmresults"]
                 filing.move(wrappers.taken_in(ctx, wrapped["task_id"], build, wrapped))
@@ -89,15 +92,24 @@ def complete_image_build(
 
 def _take_in(ctx: Context, build: Row, result: Mapping[str, Any], family: Any) -> None:
     below = ctx.settings.pathinfo.taskrelpath(result["task_id"])
-    components = {_component(ctx, rpm) for rpm in result["rpmlist"]}
+    components = sorted(_component(ctx, rpm) for rpm in result["rpmlist"])
+    twice = [one for one, other in zip(components, components[1:]) if one == other]
+    if twice:
+        raise koji.GenericError(f"rpms that are told twice for one image: {twice}")
     for name in result["files"]:
         archive = archives.add(ctx, filing.uploaded(ctx, f"{below}/{name}", family), build, "image", result)
-        for rpm_id in sorted(components):
-            ctx.db.insert("archive_rpm_components", archive_id=archive, rpm_id=rpm_id)
+        if not name.endswith("xml"):  # a description has no packages in it
+            for rpm_id in components:
+                ctx.db.insert("archive_rpm_components", archive_id=archive, rpm_id=rpm_id)
+
+
+def _keep_logs(ctx: Context, build: Row, result: Mapping[str, Any], *, apart: bool) -> None:
+    """Take a subtask's logs in: all that it has uploaded, `apart` in a directory of its arch."""
+    below = ctx.settings.pathinfo.taskrelpath(result["task_id"])
     logs = Path(builds.directory(ctx, build), "data", "logs", "image")
     for path in sorted(Path(ctx.settings.pathinfo.work(), below).glob("*.log")):
-        place = logs / result["arch"] if (logs / path.name).exists() else logs
-        filing.move([(filing.uploaded(ctx, f"{below}/{path.name}", family), place / path.name)])
+        place = logs / result["arch"] if apart or (logs / path.name).exists() else logs
+        filing.move([(filing.uploaded(ctx, f"{below}/{path.name}"), place / path.name)])
 
 
 def _component(ctx: Context, rpm: Mapping[str, Any]) -> int:

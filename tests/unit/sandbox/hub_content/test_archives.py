@@ -107,6 +107,9 @@ def test_what_is_no_archive_is_refused(admin: Caller, take: Import) -> None:
 
 def test_types_of_archives(admin: Caller) -> None:
     assert admin("getArchiveType", filename="a.tar.gz")["name"] == "tar"
+    assert admin("getArchiveType", filename="vmlinuz")["name"] == "kernel-image"
+    assert admin("getArchiveType", filename="boot.img")["name"] == "initramfs"
+    assert admin("getArchiveType", filename="a.jar")["compression_type"] == "zip"
     assert admin("getArchiveType", filename="a.unheard") is None
     assert admin("getArchiveType", type_name="iso", strict=True) in admin("getArchiveTypes")
     with pytest.raises(koji.GenericError, match="No such archive type"):

@@ -78,6 +78,41 @@ def test_a_complete_image_build_has_its_files_logs_and_packages(
     ]
 
 
+def test_logs_of_other_methods_are_kept_by_arch(
+    kernel: Kernel, admin: Caller, builder: Caller, open_task: Callable[..., int], put: Callable[..., str],
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """Only appliance, image, indirectionimage and livecd have their logs in one directory."""
+    parent = open_task("livemedia", [])
+    build = builder("host.initImageBuild", parent, INFO)
+    (tmp_path / "program.log").write_text("log")
+    put(parent, tmp_path / "program.log")
+    result = {"task_id": parent, "arch": "x86_64", "files": [], "logs": [], "rpmlist": []}
+    builder("host.completeImageBuild", parent, build["id"], {"x86_64": result})
+    home = Path(kernel.settings.pathinfo.build(admin("getBuild", "disk-1-1")), "data/logs/image")
+    assert [path.relative_to(home) for path in home.rglob("*.log")] == [Path("x86_64/program.log")]
+
+
+def test_packages_are_told_once_and_belong_to_no_description(
+    admin: Caller, builder: Caller, open_task: Callable[..., int], put: Callable[..., str], tmp_path: Path,
+    tiny: TinyRpms,
+) -> None:  # fmt: skip
+    for path in (tiny.srpm, tiny.noarch):
+        admin("importRPM", *put(0, path).rsplit("/", 1))
+    rpm = koji.parse_NVRA(tiny.noarch.name)
+    parent = open_task("appliance", [])
+    build = builder("host.initImageBuild", parent, INFO)
+    for name in ("disk.raw", "disk.xml"):
+        (tmp_path / name).write_text(name)
+        put(parent, tmp_path / name)
+    result = {"task_id": parent, "arch": "x86_64", "files": ["disk.raw", "disk.xml"], "logs": [], "rpmlist": [rpm, rpm]}
+    with pytest.raises(koji.GenericError, match="told twice"):
+        builder("host.completeImageBuild", parent, build["id"], {"x86_64": result})
+    builder("host.completeImageBuild", parent, build["id"], {"x86_64": {**result, "rpmlist": [rpm]}})
+    found = {row["filename"]: row["id"] for row in admin("listArchives", build["id"], type="image")}
+    assert [len(admin("listRPMs", imageID=found[name])) for name in ("disk.raw", "disk.xml")] == [1, 0]
+
+
 def test_an_image_with_an_unknown_package_is_not_taken(
     admin: Caller, builder: Caller, open_task: Callable[..., int]
 ) -> None:
