@@ -24,7 +24,7 @@ from kojid.system.treecopy import shares_blocks
 _log = logging.getLogger("koji.TaskManager")
 _INTERVAL = 30.0
 _ASK_INTERVAL = 300.0
-_LATELY = 3600.0  # seconds since its last use for which a spare copy is kept ready
+_LATELY = 3600.0  # seconds since it was made or used for which a spare copy is kept ready
 _MIB = 1024 * 1024
 
 
@@ -90,8 +90,7 @@ class WarmRoots:
     def _wants_spare(self, warm: Warm) -> bool:
         if warm.about is None or not warm.usable or warm.spare is not None or warm.about.repo_id in self._over:
             return False
-        copied_lately = warm.about.made + 1.0 < warm.used and time.time() - warm.used < _LATELY
-        return copied_lately and self._spared.get(warm.path.name) != warm.used
+        return time.time() - warm.used < _LATELY and self._spared.get(warm.path.name) != warm.used
 
     def _spare(self, warm: Warm) -> Chore:
         name, used, options = warm.path.name, warm.used, self._options

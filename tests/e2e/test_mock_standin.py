@@ -286,7 +286,7 @@ def test_a_signal_leaves_no_process_and_no_mount(
     host: MockHost, long_build: subprocess.Popen[str], number: int, status: int
 ) -> None:
     long_build.send_signal(number)
-    long_build.communicate(timeout=20)
+    long_build.communicate(timeout=120)
     assert long_build.returncode == status
     assert processes_in(host.root(NAME)) == []
     assert mounts_below(host.mockdir) == []
@@ -322,7 +322,7 @@ def test_a_root_in_use_is_locked_for_init_and_open_for_chroot(host: MockHost, co
             assert host.run(config, "--chroot", "--", "true").returncode == 0
         finally:
             marker.unlink(missing_ok=True)
-        holder.communicate(timeout=20)
+        holder.communicate(timeout=120)
     assert holder.returncode == 0
 
 

@@ -143,7 +143,7 @@ def test_a_log_is_followed_to_the_end_of_its_task_and_kept(builder: Builder) -> 
     builder.running(task)
     following = operator.start(builder.conf, "logs", str(task), "-f", "-n", "all")
     assert builder.ends(task) == "CLOSED"
-    output, _ = following.communicate(timeout=20)
+    output, _ = following.communicate(timeout=120)
     assert following.returncode == 0
     assert "RESPONSE" in output
     again = operator.run(builder.conf, "logs", str(task), "-n", "1", "--log", "task")
@@ -166,7 +166,7 @@ def test_a_drain_outlives_the_daemon_and_is_shown_to_everybody(builder: Builder,
     found = operator.picture(builder.conf)
     assert (found["ready"], found["reason"], found["drained"]["reason"]) == (False, "Drained: new disks", "new disks")
     refused = builder.task("sleep", 0)
-    output, _ = waiting.communicate(timeout=30)
+    output, _ = waiting.communicate(timeout=120)
     assert (waiting.returncode, builder.state(task)) == (0, "CLOSED"), output
     assert f"task {task}" in output
     assert output.endswith("no task is left on this host\n")
@@ -197,7 +197,7 @@ def test_a_wait_that_is_interrupted_leaves_the_host_drained_and_parents_that_onl
     assert waiting.stdout is not None
     wait_for(lambda: "waiting for" in waiting.stdout.readline())  # type: ignore[union-attr]
     waiting.send_signal(signal.SIGINT)
-    output, _ = waiting.communicate(timeout=20)
+    output, _ = waiting.communicate(timeout=120)
     assert waiting.returncode == 130
     assert "the host stays drained" in output
     late = operator.run(builder.conf, "drain", "--wait", "--timeout", "0.1", "--reason", "now in a hurry")

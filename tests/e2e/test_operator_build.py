@@ -41,12 +41,12 @@ def test_a_build_is_seen_with_its_phases_its_buildroot_and_its_logs(
     following = operator.start(builder.conf, "logs", str(number), "-f")
     only = operator.start(builder.conf, "logs", str(number), "-f", "-n", "all", "--log", "build.log")
     box.closed(build, 120)
-    output, _ = following.communicate(timeout=30)
+    output, _ = following.communicate(timeout=120)
     assert following.returncode == 0
     assert re.search(r"==> .*/result/build\.log <==", output)
     assert re.search(r"==> .*/mock_output\.log <==", output)
     assert "talking line 6" in output
-    assert only.communicate(timeout=30)[0].count("\ntalking line 6\n") == 1
+    assert only.communicate(timeout=120)[0].count("\ntalking line 6\n") == 1
     # Its buildroot is over, and still here: so are its logs.
     assert "talking line" in operator.run(builder.conf, "logs", str(number), "--log", "build.log").stdout
     wait_for(lambda: _fate(builder, root["name"]) == "to be emptied", 30)

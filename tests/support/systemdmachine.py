@@ -60,7 +60,7 @@ class Machine:
                 lines = [line for line in path.read_text().splitlines() if line.partition(":")[0] != name]
                 path.write_text("".join(f"{line}\n" for line in lines))
 
-    def boot(self, binds: Sequence[Path], timeout: float = 40) -> None:
+    def boot(self, binds: Sequence[Path], timeout: float = 120) -> None:
         """Start it and wait until systemd says that it runs; skips the test where the kernel refuses."""
         command = [
             "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit", "--console=pipe", "--capability=all",

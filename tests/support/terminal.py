@@ -74,7 +74,7 @@ class Terminal:
         """What is on the screen."""
         return "\n".join(self.screen.display)
 
-    def shows(self, text: str, timeout: float = 20) -> str:
+    def shows(self, text: str, timeout: float = 60) -> str:
         """Wait until a text is on the screen; returns all of it."""
         deadline = time.monotonic() + timeout
         while text not in self.text:
@@ -91,7 +91,7 @@ class Terminal:
         """Type."""
         os.write(self._master, keys.encode())
 
-    def wait(self, timeout: float = 20) -> int:
+    def wait(self, timeout: float = 60) -> int:
         """The program's exit status, once it has ended."""
         deadline = time.monotonic() + timeout
         while self.process.poll() is None:

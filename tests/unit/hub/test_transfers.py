@@ -234,6 +234,7 @@ class Canceled(FakeSession):
             self.begun.set()
             assert self.interrupted.wait(DEADLINE), "the first session has not begun an upload"
             self.hang.wait(DEADLINE)
+            threading.Event().wait(0.05)  # without latency all could be uploaded before the first session gets a turn
             return raw(*args, **kwargs)
 
         child._raw = upload  # type: ignore[method-assign]
