@@ -6,6 +6,7 @@ from typing import Dict
 
 from bench.harness import Bench, Figure, Results, measures, ratio
 from bench.scene import REPORT, Either, Scene, methods, reports, scene
+from tests.support.sandbox import wait_for
 
 _SLEEPTIME, _JOBS = 15, 10
 _PATIENCE = 600.0
@@ -86,6 +87,8 @@ def _life(place: Scene, builder: Either, count: int) -> Dict[str, float]:
     mark = place.tape.mark()
     builder.launch()
     try:
+        # Asking the hub for each of them time and again would be a load of its own, on both cores.
+        wait_for(lambda: place.tape.count("host.closeTask", mark) >= count, _PATIENCE, f"{count} tasks closed")
         rows = place.closed(tasks, _PATIENCE)
         calls = place.tape.calls(mark, builder.host)
     finally:

@@ -12,7 +12,7 @@ import logging
 import math
 import time
 from dataclasses import dataclass, field
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import koji
 import koji.tasks
@@ -101,6 +101,7 @@ class Cycle:
         self._reattachment = reattachment
         self._limits = limits
         self._stray = False
+        self._closing: List[int] = []
 
     def run(self, *, whole: bool = True) -> bool:
         """One cycle; returns whether a task was taken, so that the next one follows at once.
@@ -115,8 +116,9 @@ class Cycle:
         whole = whole or self._state.host is None or self._buildroots_stray()
         expected = self._expect()
         known = bool(self._state.tasks or len(self._supervisor.jobs))
-        wanted = self._scheduler.wanted(expected, whole=whole, tasks=whole or known)
+        wanted = self._scheduler.wanted(expected, whole=whole, tasks=whole or known, over=self._sessions_to_close())
         sight = self._scheduler.ask(wanted, expected)
+        self._closing = []
         if whole:
             if sight.host is None:
                 raise koji.GenericError(f"the hub knows no host {self._state.host_id}; was it removed?")
@@ -127,6 +129,13 @@ class Cycle:
             self._housekeeping.update(sight.buildroots, self._state.tasks)
         self._update_tasks(tasks)
         return self._take(self._report(expected, sight))
+
+    def _sessions_to_close(self) -> Tuple[int, ...]:
+        """The subsessions of tasks that have ended, until a request with them has gone through (contract 3.6)."""
+        for job in self._supervisor.open_sessions():
+            _log.debug("Expiring subsession %s (task %s)", job.session_id, job.task_id)
+            self._closing.append(job.session_id)
+        return tuple(self._closing)
 
     def _buildroots_stray(self) -> bool:
         """Whether tasks have lately gone without seeing to their buildroots on the hub."""
@@ -162,7 +171,6 @@ class Cycle:
             elif task.get("alert"):
                 self._supervisor.wake(job)
         self._settle(stale)
-        self._close_sessions()
         self._end_lost([job for job in self._supervisor.jobs if job.task_id not in self._state.tasks])
         self._supervisor.look_around()
         self._limits.check(self._state.tasks)
@@ -177,15 +185,6 @@ class Cycle:
             self._stray = True
         for task_id in stale:
             del self._state.tasks[task_id]
-
-    def _close_sessions(self) -> None:
-        """Close the subsessions of processes that did not get to it."""
-        for job in self._supervisor.lost_sessions():
-            _log.info("Expiring subsession %s (task %s)", job.session_id, job.task_id)
-            try:
-                self._session.logoutChild(job.session_id)
-            except koji.GenericError as error:
-                _log.debug("subsession %s: %s", job.session_id, error)
 
     def _end_lost(self, jobs: List[Job]) -> None:
         """End the processes of tasks that are no longer this host's."""

@@ -33,6 +33,9 @@ class Desk:
     Args:
         ledger: the daemon's.
         task_id: the task.
+
+    Attributes:
+        daemon_knows: whether the daemon has been told that the hub knows the outcome, so that it sees to the rest.
     """
 
     def __init__(self, ledger: Ledger, task_id: int) -> None:
@@ -42,6 +45,7 @@ class Desk:
         self._postbox = Postbox(ledger.directory, task_id)
         self._at = ""
         self._since = 0.0
+        self.daemon_knows = False
 
     def attend(self, session: Any) -> None:
         """Have the calls of the task's session tell the daemon what it should know."""
@@ -81,7 +85,7 @@ class Desk:
     def delivered(self) -> None:
         """The hub knows the outcome, or has none to take."""
         self.step("sent")
-        self._call(OVER)
+        self.daemon_knows = mailbox.post(self._ledger.directory, OVER, self._task_id)
         self._ledger.forget_outcome(self._task_id)
         self._postbox.empty(ENDED)
 

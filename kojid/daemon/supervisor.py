@@ -73,7 +73,7 @@ class Supervisor:
         self._helpers: Dict[int, Callable[[ExitStatus], None]] = {}
         self._endings = Endings(loop, options)
         self._orphans: Set[int] = set()
-        self._lost_sessions: List[Job] = []
+        self._open_sessions: List[Job] = []
         self._given_back: List[int] = []
         self._not_for_children: List[Callable[[], None]] = []
         self._mailbox = Mailbox(ledger.directory)
@@ -298,8 +298,8 @@ class Supervisor:
             _log.debug("task %s (%s, pid %s) ended after %.1f s", job.task_id, job.method, job.pid, took)
         else:
             _log.warning("task %s (%s, pid %s) %s", job.task_id, job.method, job.pid, status.describe())
-        if status is None or not status.ok:
-            self._lost_sessions.append(job)
+        if status is None or not status.ok or job.over:
+            self._open_sessions.append(job)
         if not job.over:
             self._wake_dependents(job)
         self._end_remains(job)
@@ -311,10 +311,10 @@ class Supervisor:
         elif not self._endings.under_way(job.ending):
             self._swept(job)
 
-    def lost_sessions(self) -> List[Job]:
+    def open_sessions(self) -> List[Job]:
         """Jobs whose process may not have logged out by itself; each is returned once (contract 3.6)."""
-        lost, self._lost_sessions = self._lost_sessions, []
-        return lost
+        found, self._open_sessions = self._open_sessions, []
+        return found
 
     def given_back(self) -> List[int]:
         """Tasks whose own process freed them, because this host can't do them; each is returned once."""

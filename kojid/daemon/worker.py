@@ -65,7 +65,8 @@ def main(handler: Any, session: Any, options: Any, desk: Desk) -> None:
     except koji.AuthError as error:
         _log.warning("task %s (%s): its outcome could not be reported: %s", handler.id, handler.method, error)
     finally:
-        _log_out(session)
+        if not desk.daemon_knows:  # it closes the sessions of all that have ended by one request
+            _log_out(session)
         desk.leave()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Callable, Dict, List, Mapping, Optional, TypeVar
+from typing import Any, Callable, Dict, List, Mapping, Optional, Sequence, TypeVar
 
 import koji
 
@@ -59,6 +59,7 @@ class Wanted:
         tasks: this host's open tasks.
         report: what the hub is told before it is asked for tasks; None for nothing.
         question: the method that asks for tasks, "host.getTasks" or "host.getLoadData"; empty for none.
+        over: subsessions of tasks that have ended, to be closed.
     """
 
     host_id: int
@@ -66,6 +67,7 @@ class Wanted:
     tasks: bool = True
     report: Optional[Report] = None
     question: str = ""
+    over: Sequence[int] = ()
 
 
 def look(session: Any, hub: Capabilities, wanted: Wanted) -> Sight:
@@ -77,30 +79,34 @@ def look(session: Any, hub: Capabilities, wanted: Wanted) -> Sight:
         wanted: what it is about.
 
     Raises:
-        koji.GenericError: the first fault of the calls in there.
+        koji.GenericError: the first fault of the calls in there. One in closing a subsession does not count.
     """
-    if not (wanted.whole or wanted.tasks or wanted.report):
+    if not (wanted.whole or wanted.tasks or wanted.report or wanted.over):
         return Sight(offered=session.callMethod(wanted.question) if wanted.question else None)
 
     def ask() -> Sight:
-        with session.multicall(strict=True) as calls:
+        with session.multicall() as calls:
+            for number in wanted.over:
+                calls.logoutChild(number)
             buildroots = calls.listBuildroots(hostID=wanted.host_id, state=_IN_USE) if wanted.whole else None
             tasks = calls.host.getHostTasks() if wanted.tasks else None
             host = calls.host.getHost() if wanted.whole else None
-            if wanted.report:
-                _tell(calls, hub, wanted.report)
+            told = _tell(calls, hub, wanted.report) if wanted.report else []
             offered = calls.callMethod(wanted.question) if wanted.question else None
+        for call in told:
+            call.result  # noqa: B018 - raises the call's fault
         return Sight(*(None if call is None else call.result for call in (buildroots, tasks, host, offered)))
 
     return past_a_lost_reply(ask)
 
 
-def _tell(calls: Any, hub: Capabilities, report: Report) -> None:
+def _tell(calls: Any, hub: Capabilities, report: Report) -> List[Any]:
     data = None if report.data is None else dict(report.data)
     named = {"data": data} if hub.takes_host_data and data is not None else {}
-    calls.host.updateHost(report.load, report.ready, **named)
+    told = [calls.host.updateHost(report.load, report.ready, **named)]
     if hub.has_set_host_data and not hub.takes_host_data and data is not None:
-        calls.host.setHostData(data)
+        told.append(calls.host.setHostData(data))
+    return told
 
 
 def past_a_lost_reply(request: Callable[[], Result]) -> Result:

@@ -22,7 +22,7 @@ from kojid.hub import lostreplies, meter
 from kojid.hub.causes import explain_call_error, is_broken_off, is_transport_error
 from kojid.hub.guarded import GuardedUploads
 from kojid.hub.lostreplies import Found, Memory, Proven, Rule
-from kojid.hub.transport import Transport
+from kojid.hub.transport import Transport, environment_proxies
 
 logger = logging.getLogger("koji")
 
@@ -116,6 +116,7 @@ class HubSession(GuardedUploads, koji.ClientSession):
     - ``timeout`` (seconds): how long a call may wait for the next piece of its answer. An impatient session waits for
       a minute at most, and for no longer until the answer is whole.
     - ``topurl``: where the Koji volume is.
+    - ``proxies``: by scheme; those of the environment if they are not given. Reading it takes its time.
     - ``untrusted``: `mockdir` and `workdir`, where packages and checkouts may have left links.
 
     Attributes:
@@ -135,8 +136,8 @@ class HubSession(GuardedUploads, koji.ClientSession):
     after_renewal: Optional[Callable[[], None]] = None
     contact: Optional[Contact] = None
     opts: Dict[str, Any]
-    rsession: Optional[Transport]
     logged_in: bool
+    _transport: Optional[Transport] = None
 
     def __init__(
         self,
@@ -147,6 +148,8 @@ class HubSession(GuardedUploads, koji.ClientSession):
     ) -> None:
         settings = dict(opts or {})
         settings["timeout"] = settings.get("timeout") or READ_TIMEOUT
+        if "proxies" not in settings:
+            settings["proxies"] = environment_proxies(baseurl)
         self._memory = Memory()
         super().__init__(baseurl, opts=settings, sinfo=sinfo, auth_method=auth_method)
 
@@ -155,14 +158,25 @@ class HubSession(GuardedUploads, koji.ClientSession):
 
     def new_session(self) -> None:
         """Start anew with a fresh connection."""
-        if self.rsession is not None:
-            self.rsession.close()
-        self.rsession = Transport(self.baseurl)
+        self.close()
+        self._transport = None
 
     def close(self) -> None:
         """Drop the connection; the session on the hub stays as it is."""
-        if self.rsession is not None:
-            self.rsession.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    @property
+    def rsession(self) -> Transport:
+        """The connection, under the library's name; made when it is needed: the daemon needs none for its tasks'."""
+        if self._transport is None:
+            self._transport = Transport(self.baseurl, self.opts["proxies"])
+        return self._transport
+
+    @rsession.setter
+    def rsession(self, none: None) -> None:
+        """The library's constructor says that there is none."""
+        self._transport = none
 
     def subsession(self) -> HubSession:
         """A session below this one, for a task (contract 3.6); it is patient."""

@@ -8,13 +8,15 @@ import io
 import os
 import socket
 import time
-from typing import Any, Dict, Tuple, Type, Union
+from typing import Any, Dict, Mapping, Optional, Tuple, Type, Union
 
 import requests
 import requests.adapters
 import requests.utils
 import urllib3.connection
 import urllib3.connectionpool
+
+from kojid.hub import tlscontexts
 
 CONNECT_TIMEOUT = 10.0  # seconds for a connection to come up
 
@@ -30,16 +32,17 @@ class Transport(requests.Session):
 
     Args:
         url: the hub's address.
+        proxies: by scheme; those of the environment if they are not given.
 
     Attributes:
         answer_seconds: how long an answer may take until it is whole. The time limit of requests is one for each piece
             of it, and an answer that drips in byte by byte would keep it off for ever.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, proxies: Optional[Mapping[str, str]] = None) -> None:
         super().__init__()
         self.trust_env = False
-        self.proxies: Dict[str, str] = dict(requests.utils.get_environ_proxies(url))
+        self.proxies: Dict[str, str] = environment_proxies(url) if proxies is None else dict(proxies)
         self.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self.answer_seconds = float("inf")
         self._deadline = _Deadline()
@@ -55,6 +58,11 @@ class Transport(requests.Session):
             # the library raises on the status alone and would leave the connection open behind it
             response.close()
         return response
+
+
+def environment_proxies(url: str) -> Dict[str, str]:
+    """The proxies that the environment has for a URL, by scheme."""
+    return dict(requests.utils.get_environ_proxies(url))
 
 
 def connect_and_read(timeout: Timeout) -> Timeout:
@@ -135,6 +143,10 @@ def _pools(deadline: _Deadline) -> Dict[str, Type[Any]]:
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.response_class = make
+
+        def connect(self) -> None:
+            tlscontexts.settle(self)
+            super().connect()
 
     class HTTPConnectionPool(urllib3.connectionpool.HTTPConnectionPool):
         ConnectionCls = Plain

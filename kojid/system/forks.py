@@ -10,7 +10,7 @@ import logging
 import os
 import signal
 import sys
-from typing import Callable, Optional
+from typing import Callable, List, Optional, Sequence
 
 from kojid.errors import HostFault
 from kojid.system import syscalls
@@ -20,6 +20,8 @@ logger = logging.getLogger("koji.build.process")
 
 # Python itself needs this one ignored, to see a closed pipe as an error.
 _KEPT = {signal.SIGPIPE}
+_ALL = signal.valid_signals()
+_RESET = [number for number in signal.Signals if number not in _KEPT]
 
 
 def fork(main: Callable[[], None], *, name: str) -> int:
@@ -36,11 +38,12 @@ def fork(main: Callable[[], None], *, name: str) -> int:
         HostFault: the kernel grants no more processes or memory.
     """
     _flush()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
     try:
+        handled = _handled()
         pid = os.fork()
         if pid == 0:
-            _become(main, name)
+            _become(main, name, handled)
     except OSError as error:
         raise HostFault(f"no process could be started for {name}: {error.strerror}") from error
     finally:
@@ -48,12 +51,18 @@ def fork(main: Callable[[], None], *, name: str) -> int:
     return pid
 
 
-def _become(main: Callable[[], None], name: str) -> None:
+def _handled() -> List[signal.Signals]:
+    """The signals that this process does not leave to the system; the new one would copy memory to find them."""
+    default = (signal.SIG_DFL, None)
+    return [number for number in _RESET if signal.getsignal(number) not in default]
+
+
+def _become(main: Callable[[], None], name: str, handled: Sequence[signal.Signals]) -> None:
     """The new process: it never returns into the code of its parent."""
     status = 1
     try:
         os.setsid()
-        _reset_signals()
+        _reset_signals(handled)
         with contextlib.suppress(OSError):
             syscalls.prctl(syscalls.PR_SET_NAME, name.encode()[:15])
         main()
@@ -77,12 +86,11 @@ def _exit_status(leaving: SystemExit) -> int:
     return leaving.code if isinstance(leaving.code, int) else 1
 
 
-def _reset_signals() -> None:
+def _reset_signals(handled: Sequence[signal.Signals]) -> None:
     """Set every signal as a fresh Python has it, then let them in; they were blocked before the fork."""
     signal.set_wakeup_fd(-1)
-    for number in signal.Signals:
-        if number not in _KEPT and signal.getsignal(number) not in (signal.SIG_DFL, None):
-            signal.signal(number, signal.SIG_DFL)
+    for number in handled:
+        signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 

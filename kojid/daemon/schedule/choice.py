@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import dataclass
-from typing import Any, Dict, Iterable, Iterator, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
 from kojid.config.options import Options
 from kojid.daemon.schedule.assigned import Assigned
@@ -95,18 +95,19 @@ class Scheduler:
         """
         return Plan(load, ready, places, self._schedule().question if ready else "")
 
-    def wanted(self, plan: Optional[Plan], *, whole: bool, tasks: bool) -> Wanted:
+    def wanted(self, plan: Optional[Plan], *, whole: bool, tasks: bool, over: Sequence[int] = ()) -> Wanted:
         """A request with what the hub is to be told by a plan.
 
         Args:
             plan: how this host is; None when that is not known.
             whole: the request of a beat, in which the hub hears of this host although nothing has changed.
             tasks: whether to ask for the open tasks.
+            over: subsessions to be closed.
         """
         if plan is None:
-            return Wanted(self._host_id, whole, tasks)
+            return Wanted(self._host_id, whole, tasks, over=over)
         tell = whole or self._told is None or plan.differs_from(self._told)
-        return Wanted(self._host_id, whole, tasks, self._report_of(plan) if tell else None, plan.question)
+        return Wanted(self._host_id, whole, tasks, self._report_of(plan) if tell else None, plan.question, over)
 
     def correction(self, plan: Plan) -> Wanted:
         """A request that tells the hub what it took for something else, and asks anew."""

@@ -30,7 +30,7 @@ class Site:
         self.jobs: dict[int, Mock] = {}
         self.supervisor.jobs = FakeJobs(self.jobs)
         self.supervisor.job_of.side_effect = self.jobs.get
-        self.supervisor.lost_sessions.return_value = []
+        self.supervisor.open_sessions.return_value = []
         self.supervisor.given_back.return_value = []
         self.supervisor.busy.return_value = False
         self.supervisor.sweeping.side_effect = lambda task_id: task_id in self.ending
@@ -222,11 +222,18 @@ def test_a_process_that_is_being_ended_is_not_asked_about_again(site: Site) -> N
     site.session.getTaskInfo.assert_not_called()
 
 
-def test_sessions_of_crashed_tasks_are_closed_for_them(site: Site) -> None:
-    site.supervisor.lost_sessions.return_value = [Mock(session_id=77, task_id=1)]
-    site.session.logoutChild.side_effect = koji.GenericError("already closed")
+def test_sessions_of_tasks_that_have_ended_are_closed_until_a_request_has_gone_through(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = [[Mock(session_id=77, task_id=1)], [Mock(session_id=78, task_id=2)], []]
+    site.supervisor.open_sessions.side_effect = lambda: left.pop(0)
+    with monkeypatch.context() as lost:
+        lost.setattr(choice.calls, "look", Mock(side_effect=koji.GenericError("no answer")))
+        with pytest.raises(koji.GenericError):
+            site.cycle.run()
     site.cycle.run()
-    site.session.logoutChild.assert_called_once_with(77)
+    site.cycle.run()
+    assert [wanted.over for wanted in site.asked if wanted.over] == [(77, 78)]
 
 
 def test_a_task_that_is_not_ours_or_cannot_be_taken_does_not_cost_the_others(site: Site) -> None:

@@ -97,10 +97,27 @@ def site(tmp_path: Path) -> Iterator[Site]:
 def test_a_task_runs_in_a_session_of_its_own_and_its_end_is_an_event(site: Site) -> None:
     job = site.start(lambda session: (site.directory / "sid").write_text(str(os.getsid(0))))
     site.until(lambda: not len(site.supervisor.jobs))
-    assert site.has("closed") and site.has("logged-out")
+    assert site.has("closed")
     assert (site.directory / "sid").read_text() == str(job.pid)
     assert site.events >= 1
-    assert site.supervisor.lost_sessions() == []
+
+
+def test_a_task_leaves_its_session_to_the_daemon_that_has_heard_of_its_end(site: Site) -> None:
+    job = site.start(lambda session: None)
+    site.until(lambda: not len(site.supervisor.jobs))
+    assert not site.has("logged-out")
+    assert site.supervisor.open_sessions() == [job]
+    assert site.supervisor.open_sessions() == []
+
+
+def test_a_task_whose_daemon_does_not_hear_it_ends_its_session_by_itself(site: Site) -> None:
+    def run(_session: Session) -> None:
+        (site.ledger.directory / "events").unlink()
+
+    site.start(run)
+    site.until(lambda: not len(site.supervisor.jobs))
+    assert site.has("closed") and site.has("logged-out")
+    assert site.supervisor.open_sessions() == []
 
 
 def test_a_subtask_made_here_is_an_event_while_the_task_goes_on(site: Site) -> None:
@@ -123,8 +140,8 @@ def test_a_task_that_gives_itself_back_is_told_of_once(site: Site) -> None:
 def test_a_crashed_task_leaves_its_session_to_the_daemon_once(site: Site) -> None:
     job = site.start(lambda session: os.kill(os.getpid(), signal.SIGKILL))
     site.until(lambda: not len(site.supervisor.jobs))
-    assert site.supervisor.lost_sessions() == [job]
-    assert site.supervisor.lost_sessions() == []
+    assert site.supervisor.open_sessions() == [job]
+    assert site.supervisor.open_sessions() == []
     assert not site.has("closed")
 
 

@@ -149,6 +149,7 @@ def test_a_task_whose_session_was_taken_away_ends_quietly(
     session = Mock(opts={})
     session.host.failTask.side_effect = koji.AuthLockError("User locked by another session")
     with caplog.at_level(logging.WARNING, logger="koji"):
-        worker.main(Handler(raising(koji.BuildError("no")), session), session, Mock(task_log_dir=""), Mock())
+        handler = Handler(raising(koji.BuildError("no")), session)
+        worker.main(handler, session, Mock(task_log_dir=""), Mock(daemon_knows=False))
     assert "could not be reported: User locked by another session" in caplog.text
     session.logout.assert_called_once_with()

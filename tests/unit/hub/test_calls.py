@@ -63,6 +63,15 @@ def test_to_look_for_tasks_is_a_single_call() -> None:
     assert session.calls == [("host.getTasks", (), {})]
 
 
+def test_sessions_of_tasks_that_have_ended_are_closed_on_the_way() -> None:
+    session = hub()
+    session.answer("logoutChild", None, koji.AuthError("no such session"))
+    sight = calls.look(session, NEW, Wanted(1, False, False, None, "host.getTasks", over=(77, 78)))
+    assert sight == Sight(offered=[TASK])
+    assert [call.args for call in session.called("logoutChild")] == [(77,), (78,)]
+    assert session.requests == 1
+
+
 def test_who_wants_nothing_makes_no_request() -> None:
     session = hub()
     assert calls.look(session, NEW, Wanted(1, False, False)) == Sight()
