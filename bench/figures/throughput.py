@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import statistics
+import subprocess
+import sys
 from typing import Dict
 
 from bench.harness import Bench, Figure, Results, measures, ratio
+from bench.places import CHECKOUT
 from bench.scene import REPORT, Either, Scene, methods, reports, scene
+from kojid.sandbox.requirements import environment
 from tests.support.sandbox import wait_for
 
 _SLEEPTIME, _JOBS = 15, 10
@@ -23,7 +28,7 @@ _HOW = (
         "s",
         "40 trivial tasks, from the heartbeat that first sees them to the last CLOSED",
         ratio(0.5),
-        how=_HOW,
+        how=f"{_HOW}. The limit is bench/floor.py: a process and a session each, nothing else",
         grows="in proportion to the tasks",
     ),
     Figure(
@@ -52,11 +57,13 @@ _HOW = (
 def forty(bench: Bench) -> Results:
     """Forty tasks, a host's share of a mass rebuild."""
     count = bench.size(40, small=8)
-    with scene(bench, ("ours", "peer")) as place:
-        return bench.pairs(
+    with scene(bench, ("ours", "peer", "floor")) as place:
+        found = bench.pairs(
             lambda: _life(place, place.ours("ours", sleeptime=_SLEEPTIME, maxjobs=_JOBS), count),
             lambda: _life(place, place.peer("peer", sleeptime=_SLEEPTIME, maxjobs=_JOBS), count),
         )
+        found["tasks-40"].limit = statistics.median(_floor(place, count) for _ in range(bench.samples()))
+        return found
 
 
 @measures(
@@ -79,6 +86,16 @@ def four_hundred(bench: Bench) -> Results:
                 samples=1,
             )
         }
+
+
+def _floor(place: Scene, count: int) -> float:
+    """How long it takes to open and to close so many tasks with a process and a session each, and nothing else."""
+    tasks = [str(place.task("floor", "sleep", 0)) for _number in range(count)]
+    words = [sys.executable, "-m", "bench.floor", place.hub.url, place.hub.certificate("floor"), place.hub.ca, *tasks]
+    done = subprocess.run(
+        list(map(str, words)), cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, text=True, check=True
+    )
+    return float(done.stdout)
 
 
 def _life(place: Scene, builder: Either, count: int) -> Dict[str, float]:

@@ -219,7 +219,7 @@ class Cycle:
         _log.debug("Current tasks: %s", sorted(self._state.tasks))
         self._scheduler.given_back(self._supervisor.given_back())
         ready = self._judge()
-        now = self._situation(self._state.host or {}, list(self._state.tasks.values()))
+        now = self._now()
         plan = self._scheduler.plan(now.task_load, ready, admission.places(self._options, now.waiting))
         if plan != expected:
             sight = self._scheduler.ask(self._scheduler.correction(plan), plan)
@@ -264,9 +264,15 @@ class Cycle:
 
     def _judge(self) -> bool:
         """Whether there is room for a task now (contract 4.2)."""
-        now = self._situation(self._state.host or {}, list(self._state.tasks.values()))
-        self._state.verdict = self._admission.judge(now)
+        self._state.verdict = self._admission.judge(self._now())
         return self._state.verdict.ready
+
+    def _has_room(self) -> bool:
+        """Whether there would be room for another task; the machine is not asked anew for each task of a batch."""
+        return self._admission.expects(self._now())
+
+    def _now(self) -> admission.Host:
+        return self._situation(self._state.host or {}, list(self._state.tasks.values()))
 
     def _take(self, offered: Iterator[Task]) -> bool:
         """Take tasks as long as there is room; trouble with one does not cost the others."""
@@ -279,7 +285,7 @@ class Cycle:
             batch = list(itertools.islice(let_in, max(1, min(left, self._scheduler.at_once))))
             if not batch:
                 break
-            taken = self._taker.take(batch, self._state.host or {}, self._judge)
+            taken = self._taker.take(batch, self._state.host or {}, self._has_room)
             for task in taken:
                 took = True
                 self._scheduler.took(self._state.tasks[task["id"]]["weight"])
