@@ -38,7 +38,7 @@ CHANGES = [
     "host.moveBuildToScratch",
     "repo.request",
     "rawUpload",
-    "logout",
+    "logoutChild",
 ]
 ONCE = {"host.initBuild", "host.completeBuild", "host.tagBuild", "host.moveBuildToScratch", "repo.request"}
 PATIENCE: Dict[str, Any] = {"max_retries": 100, "retry_interval": 1, "offline_retry_interval": 1}

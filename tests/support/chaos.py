@@ -26,7 +26,7 @@ LOST = (
     "host.updateHost",
     "host.getTasks",
     "rawUpload",
-    "logout",
+    "logoutChild",
     "exclusiveSession",
 )
 #: What a bad line does to any call: name -> the proxy's fault.
