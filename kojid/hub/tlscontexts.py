@@ -14,8 +14,7 @@ from urllib3.util.ssl_ import create_urllib3_context, resolve_cert_reqs
 
 _MOST = 8
 _FILES = ("ca_certs", "ca_cert_dir", "cert_file", "key_file")
-_Key = Tuple[Any, ...]
-_made: Dict[_Key, ssl.SSLContext] = {}
+_made: Dict[Tuple[Any, ...], ssl.SSLContext] = {}
 
 
 def settle(connection: Any) -> None:
@@ -41,7 +40,7 @@ def settle(connection: Any) -> None:
 def _context(files: Tuple[Optional[str], ...], cert_reqs: Any) -> Optional[ssl.SSLContext]:
     authorities, directory, certificate, key = files
     try:
-        known = (cert_reqs, *((name, *_version(name)) for name in files if name))
+        known = (cert_reqs, *(name and (name, *_version(name)) for name in files))  # in which role, too
         if known not in _made:
             if len(_made) >= _MOST:
                 _made.clear()

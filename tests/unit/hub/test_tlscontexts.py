@@ -94,3 +94,11 @@ def test_a_key_that_can_not_be_read_is_told_in_the_librarys_words(
     with pytest.raises(requests.exceptions.SSLError):
         ask(hub, authority, certificate)
     assert tlscontexts._made == {}
+
+
+def test_a_file_in_another_role_is_another_setting(authority: Authority, made: List[Any]) -> None:
+    file = str(authority.client())
+    trusted = tlscontexts._context((file, None, None, None), "CERT_NONE")
+    shown = tlscontexts._context((None, None, file, None), "CERT_NONE")
+    assert trusted is not None and shown is not None
+    assert trusted is not shown
