@@ -181,7 +181,7 @@ class Daemon:
         )
         self._control = Control(self._loop, self._ledger.directory, overview.answer)
         self._supervisor.close_in_children(self._control.abandon)
-        self._supervisor.close_in_children(self._session.close)
+        self._supervisor.close_in_children(self._session.abandon)
         self._supervisor.close_in_children(probes.abandon)
         self._exporter = Exporter(self._loop, self._supervisor, self._options, self._ledger.directory)
         self._check_host()

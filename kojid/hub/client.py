@@ -138,6 +138,8 @@ class HubSession(GuardedUploads, koji.ClientSession):
     opts: Dict[str, Any]
     logged_in: bool
     _transport: Optional[Transport] = None
+    _abandoned = False
+    _above: Optional[HubSession] = None
 
     def __init__(
         self,
@@ -166,9 +168,21 @@ class HubSession(GuardedUploads, koji.ClientSession):
         if self._transport is not None:
             self._transport.close()
 
+    def abandon(self) -> None:
+        """In a forked child: let go of the parent's connection; the sessions below this one get what it was made with.
+
+        To make that anew for each task's process costs as much as a call.
+        """
+        if self._transport is not None:
+            self._transport.abandon()
+            self._abandoned = True
+
     @property
     def rsession(self) -> Transport:
         """The connection, under the library's name; made when it is needed: the daemon needs none for its tasks'."""
+        if self._transport is None and self._above is not None and self._above._abandoned:
+            self._transport, self._above._transport = self._above._transport, None
+            self._above._abandoned = False
         if self._transport is None:
             self._transport = Transport(self.baseurl, self.opts["proxies"])
         return self._transport
@@ -186,6 +200,7 @@ class HubSession(GuardedUploads, koji.ClientSession):
         """The subsession that the hub has given with these words: its id and key; no call is made."""
         made = type(self)(self.baseurl, opts=self.opts, sinfo=info, auth_method=self.auth_method)
         made.opts["patient"] = True
+        made._above = self
         return made
 
     @property

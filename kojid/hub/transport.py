@@ -8,7 +8,8 @@ import io
 import os
 import socket
 import time
-from typing import Any, Dict, Mapping, Optional, Tuple, Type, Union
+import weakref
+from typing import Any, Dict, List, Mapping, Optional, Tuple, Type, Union
 
 import requests
 import requests.adapters
@@ -46,8 +47,16 @@ class Transport(requests.Session):
         self.verify = os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True
         self.answer_seconds = float("inf")
         self._deadline = _Deadline()
+        self._lines = _Lines()
         for scheme in ("https://", "http://"):
-            self.mount(scheme, _Adapter(self._deadline))
+            self.mount(scheme, _Adapter(self._deadline, self._lines))
+
+    def abandon(self) -> None:
+        """In a forked process: let go of the connections, which are the parent's, without a word on them.
+
+        Nothing is freed: that would copy memory that the parent shares. What was made for connections stays of use.
+        """
+        self._lines.abandon()
 
     def request(self, *args: Any, **kwargs: Any) -> requests.Response:
         """As in requests; a plain number of seconds limits each read, and connecting to ten seconds at most."""
@@ -76,6 +85,30 @@ class _Deadline:
     """When the present answer has to be whole, by the monotonic clock."""
 
     at = float("inf")
+
+
+class _Lines:
+    """The connections that were made, and what is left of those that were abandoned."""
+
+    def __init__(self) -> None:
+        self._made: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._left: List[Any] = []
+
+    def add(self, connection: Any) -> None:
+        """A connection has come up."""
+        self._made.add(connection)
+
+    def abandon(self) -> None:
+        """Close the descriptors of all connections, and nothing else."""
+        for connection in self._made:
+            sock, connection.sock = connection.sock, None
+            if sock is None:
+                continue
+            self._left.append(sock)
+            if isinstance(sock, socket.socket):
+                os.close(sock.detach())
+            else:
+                sock.close()
 
 
 class _BoundedReader(io.RawIOBase):
@@ -114,8 +147,8 @@ class _Response(http.client.HTTPResponse):
 class _Adapter(requests.adapters.HTTPAdapter):
     """Makes connections whose answers have a deadline."""
 
-    def __init__(self, deadline: _Deadline) -> None:
-        self._pools = _pools(deadline)
+    def __init__(self, deadline: _Deadline, lines: _Lines) -> None:
+        self._pools = _pools(deadline, lines)
         super().__init__()
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -130,7 +163,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
         return manager
 
 
-def _pools(deadline: _Deadline) -> Dict[str, Type[Any]]:
+def _pools(deadline: _Deadline, lines: _Lines) -> Dict[str, Type[Any]]:
     # The pools have the names of their parents because error messages show them.
     make: Any = functools.partial(_Response, deadline=deadline)
 
@@ -138,6 +171,10 @@ def _pools(deadline: _Deadline) -> Dict[str, Type[Any]]:
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             self.response_class = make
+
+        def connect(self) -> None:
+            super().connect()
+            lines.add(self)
 
     class Secure(urllib3.connection.HTTPSConnection):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -147,6 +184,7 @@ def _pools(deadline: _Deadline) -> Dict[str, Type[Any]]:
         def connect(self) -> None:
             tlscontexts.settle(self)
             super().connect()
+            lines.add(self)
 
     class HTTPConnectionPool(urllib3.connectionpool.HTTPConnectionPool):
         ConnectionCls = Plain

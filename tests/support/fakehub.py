@@ -274,6 +274,7 @@ class Received(NamedTuple):
     name: Optional[str]
     args: Tuple[Any, ...]
     body: bytes
+    client: Tuple[str, int] = ("", 0)
 
 
 class Answer(NamedTuple):
@@ -415,7 +416,9 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         raw = self.headers.get("Content-Type") == "application/octet-stream"
         args, name = ((), None) if raw else loads(body)
-        request = Received(parts.path, parse_qs(parts.query), dict(self.headers), name, tuple(args), body)
+        request = Received(
+            parts.path, parse_qs(parts.query), dict(self.headers), name, tuple(args), body, self.client_address
+        )
         if raw:
             request = request._replace(args=(body, {**_flat(request.query), "__starstar": True}))
         self.server.hub.received.append(request)

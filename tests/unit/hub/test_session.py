@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import gc
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any, Callable, Dict, List, Type
@@ -17,6 +18,7 @@ from kojid.errors import HostFault, LoginError
 from kojid.hub import client, probe, session
 from kojid.hub.client import HubUnreachable
 from kojid.hub.session import HubSession
+from kojid.system import forks
 from tests.support import options
 from tests.support.fakehub import FakeHub, FakeSession, closed_port, fault, garbage, hang, reset, status, value
 
@@ -271,6 +273,32 @@ class TestLife:
         del ours
         gc.collect()
         assert hub.names() == ["echo"]
+
+    @pytest.mark.parametrize("secure", [False, True])
+    def test_what_a_fork_has_of_its_parents_connection_serves_a_session_below_it(
+        self, serve: Serve, authority: Authority, secure: bool
+    ) -> None:
+        hub = serve(authority.server() if secure else None)
+        hub.method("echo", lambda *args: list(args))
+        ours = open_session(hub, serverca=str(authority.bundle), cert=str(authority.client()))
+        ours.echo("before")
+        sub = ours.below({**SINFO, "session-id": 8})
+
+        def call() -> None:
+            ours.abandon()
+            connection = ours.rsession
+            assert sub.echo("below") == ["below"]
+            assert sub.rsession is connection
+            other = sub.below({**SINFO, "session-id": 9})
+            assert other.echo("further") == ["further"]
+            assert other.rsession is not connection
+
+        pid = forks.fork(call, name="test")
+        assert os.waitpid(pid, 0)[1] == 0
+        assert ours.echo("after") == ["after"]
+        clients = {request.args[0]: request.client for request in hub.received}
+        assert clients["before"] == clients["after"]
+        assert len({clients["before"], clients["below"], clients["further"]}) == 3
 
     def test_settings_overridden_for_a_while_come_back(self, serve: Serve) -> None:
         ours = open_session(serve(), timeout=1)
