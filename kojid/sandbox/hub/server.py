@@ -28,6 +28,8 @@ PID_FILE = "pid"
 #: Seconds for which a connection is kept open for a next request.
 _KEEP_ALIVE = 60
 _KEPT_CONNECTIONS = 500
+#: Connections that wait to be accepted, as Apache has it: one too many is tried again by its client after a second.
+_BACKLOG = 511
 
 
 def schemas() -> Iterable[Path]:
@@ -117,7 +119,13 @@ class Hub:
 
 
 def _server(settings: Settings, port: int, application: Callable[..., Any]) -> Any:
-    server = _Server((settings.address, port), application, numthreads=settings.threads, timeout=_KEEP_ALIVE)
+    server = _Server(
+        (settings.address, port),
+        application,
+        numthreads=settings.threads,
+        timeout=_KEEP_ALIVE,
+        request_queue_size=_BACKLOG,
+    )
     server.keep_alive_conn_limit = _KEPT_CONNECTIONS
     server.nodelay = True  # else each answer waits 40 ms for the client's delayed acknowledgement
     return server
