@@ -138,8 +138,10 @@ class Ledger:
 
     def forget_task(self, task_id: int) -> None:
         """Nothing of a task is left: its record goes, last of all that is kept of it."""
-        for unfinished in self._tasks.glob(f".{task_id}.*"):  # of a writer that was killed: none is left
-            _unlink(unfinished)
+        with contextlib.suppress(OSError):
+            for name in os.listdir(self._tasks):
+                if name.startswith(f".{task_id}."):  # of a writer that was killed: none is left
+                    _unlink(self._tasks / name)
         for kind in ("phases", "roots", "outcome", "json"):
             _unlink(self._tasks / f"{task_id}.{kind}")
 
@@ -182,8 +184,11 @@ class Ledger:
     @staticmethod
     def _append(path: Path, line: str) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        with open(os.open(path, flags, _MODE), "a", encoding="utf-8") as out:
-            out.write(f"{line}\n")
+        descriptor = os.open(path, flags, _MODE)
+        try:
+            os.write(descriptor, f"{line}\n".encode())
+        finally:
+            os.close(descriptor)
 
     @staticmethod
     def _write(path: Path, text: str) -> None:

@@ -98,10 +98,14 @@ class Loop:
             heapq.heappop(self._timers)[2]()
 
     def close(self) -> None:
-        """Give the signals back and close the descriptors; used at the end and in forked children."""
+        """Give the signals back and close the descriptors."""
         signal.set_wakeup_fd(self._previous_wakeup)
         for number, previous in self._previous.items():
             signal.signal(number, previous)  # type: ignore[arg-type]
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the descriptors; all that is left to do in a forked child, whose signals are its own."""
         self._selector.close()
         os.close(self._reader)
         os.close(self._writer)

@@ -121,7 +121,7 @@ def phase_of(line: str) -> Optional[Phase]:
 
 def dump(record: Any) -> str:
     """A record as it lies on disk."""
-    return json.dumps({"version": VERSION, **dataclasses.asdict(record)}, indent=1) + "\n"
+    return json.dumps({"version": VERSION, **vars(record)}) + "\n"
 
 
 def parse(kind: Type[Record], text: str) -> Record:

@@ -96,15 +96,15 @@ def _mounted() -> Optional[Path]:
 
 def make(parent: Path, name: str) -> Optional[Group]:
     """A new, empty group; None where none can be made. One that was left under this name is emptied and used."""
-    path = parent / name
+    group = Group(parent / name)
     try:
-        path.mkdir(exist_ok=True)
+        group.path.mkdir()
+    except FileExistsError:
+        if group.pids():
+            group.kill()
     except OSError as error:
         logger.debug("no control group: %s", error)
         return None
-    group = Group(path)
-    if group.pids():
-        group.kill()
     return group
 
 

@@ -20,7 +20,6 @@ logger = logging.getLogger("koji.build.process")
 
 # Python itself needs this one ignored, to see a closed pipe as an error.
 _KEPT = {signal.SIGPIPE}
-_ALL = signal.valid_signals()
 _RESET = [number for number in signal.Signals if number not in _KEPT]
 
 
@@ -38,9 +37,9 @@ def fork(main: Callable[[], None], *, name: str) -> int:
         HostFault: the kernel grants no more processes or memory.
     """
     _flush()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ALL)
+    handled = _handled()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, handled)
     try:
-        handled = _handled()
         pid = os.fork()
         if pid == 0:
             _become(main, name, handled)
@@ -87,7 +86,7 @@ def _exit_status(leaving: SystemExit) -> int:
 
 
 def _reset_signals(handled: Sequence[signal.Signals]) -> None:
-    """Set every signal as a fresh Python has it, then let them in; they were blocked before the fork."""
+    """Set every signal as a fresh Python has it, then let in those that were blocked before the fork."""
     signal.set_wakeup_fd(-1)
     for number in handled:
         signal.signal(number, signal.SIG_DFL)
