@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import time
-from typing import Any, Callable, Container, Dict, List, Optional, Set
+from typing import Callable, Container, Dict, List, Optional, Sequence, Set
 from xmlrpc.client import Fault
 
 import koji
@@ -16,7 +16,6 @@ from kojid.config.options import Options
 from kojid.daemon import score, steps, worker
 from kojid.daemon.desk import GIVEN_BACK, OVER, Desk
 from kojid.daemon.endings import Endings
-from kojid.daemon.gate import Gate
 from kojid.daemon.jobs import Job, Jobs
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.loop import Loop
@@ -24,6 +23,7 @@ from kojid.daemon.mailbox import Mailbox
 from kojid.daemon.places import Places
 from kojid.daemon.postbox import ENDED, TALLY, Postbox
 from kojid.daemon.records import Outcome, TaskRecord
+from kojid.daemon.starts import Start, fork_all
 from kojid.daemon.subjects import parent_of, subject_of
 from kojid.errors import HostFault
 from kojid.metrics import tally
@@ -77,72 +77,71 @@ class Supervisor:
         self._given_back: List[int] = []
         self._not_for_children: List[Callable[[], None]] = []
         self._mailbox = Mailbox(ledger.directory)
-        loop.watch(self._mailbox.fileno(), self._hear)
-        forks.become_subreaper()
+        loop.watch(self._mailbox.fileno(), self.hear)
+        self._gets_orphans = forks.become_subreaper()
         loop.on_signal(signal.SIGCHLD, self.reap)
 
-    def start(self, handler: Any, method: str, session: Any) -> Job:
-        """Fork the process of a task; `session` is its subsession, which this process forgets.
+    def start(self, starts: Sequence[Start]) -> None:
+        """Start the processes of tasks; those that can't be started have a fault then.
 
-        Raises:
-            HostFault: the machine has no process to give, or no room for its record.
+        That is a HostFault: the machine has no process to give, or no room for its record.
         """
-        # A signal between the fork and the record of the job would leave a process that nobody knows.
+        # A signal between a fork and the record of its job would leave a process that nobody knows.
         with self._loop.interruptible(False):
             try:
-                return self._start(handler, method, session)
-            except (OSError, HostFault) as error:
-                session._forget()
-                raise HostFault(f"the task can't be started: {error}") from error
+                for start in starts:
+                    start.prepare(self._places.group(start.task_id))
+                desks = {start.task_id: Desk(self._ledger, start.task_id) for start in starts}
+                fork_all(starts, self._abandon, lambda start: self._main(start, desks[start.task_id]))
+                for start in starts:
+                    self._release(start)
+            finally:
+                for start in starts:
+                    start.leave()
+                    start.session._forget()
 
-    def _start(self, handler: Any, method: str, session: Any) -> Job:
-        gate = Gate()
-        group = self._places.group(handler.id)
-        desk = Desk(self._ledger, handler.id)
+    def _main(self, start: Start, desk: Desk) -> None:
+        """In the task's process."""
+        _join(start.group)
+        worker.main(start.handler, start.session, self._options, desk)
 
-        def run() -> None:
-            self._abandon()
-            if gate.passed():
-                _join(group)
-                worker.main(handler, session, self._options, desk)
-
+    def _release(self, start: Start) -> None:
+        """Let a process go on that waits at its gate, once it is on record."""
         try:
-            pid = forks.fork(run, name=f"task {handler.id}")
-            steps.reached("forked")
-            job = self._record(handler, method, pid, session.sinfo["session-id"], group)
-        except (OSError, HostFault):
-            gate.shut()
-            if group is not None:
-                self._endings.remove(group)
-            raise
+            job = None if start.pid is None else self._record(start, start.pid)
+        except (OSError, HostFault) as error:
+            start.fail(error)
+            job = None
+        if job is None:
+            if start.group is not None:
+                self._endings.remove(start.group)
+            return
         steps.reached("recorded")
-        session._forget()
         self._adopt(job)
-        score.began(method)
-        gate.open()
+        score.began(start.method)
+        start.let_go()
         steps.reached("released")
-        return job
 
-    def _record(self, handler: Any, method: str, pid: int, session_id: int, group: Optional[Group]) -> Job:
+    def _record(self, start: Start, pid: int) -> Job:
         """Write down what is about to run. Raises OSError."""
         start_time = processes.start_time(pid)
         if start_time is None:
             raise HostFault("its process is gone already")
-        workdir = getattr(handler, "workdir", None)
+        workdir = getattr(start.handler, "workdir", None)
         record = TaskRecord(
-            task_id=handler.id,
-            method=method,
-            subject=subject_of(handler, method),
+            task_id=start.task_id,
+            method=start.method,
+            subject=subject_of(start.handler, start.method),
             pid=pid,
             start_time=start_time,
             boot_id=self._boot_id,
-            session_id=session_id,
-            cgroup=str(group.path) if group else None,
+            session_id=start.session.sinfo["session-id"],
+            cgroup=str(start.group.path) if start.group else None,
             workdir=workdir if isinstance(workdir, str) else None,
-            parent=parent_of(handler),
+            parent=parent_of(start.handler),
         )
         self._ledger.save_task(record)
-        return self._job(record, group, child=True)
+        return self._job(record, start.group, child=True)
 
     def _job(self, record: TaskRecord, group: Optional[Group], *, child: bool) -> Job:
         return Job(
@@ -192,7 +191,7 @@ class Supervisor:
 
     def _abandon(self) -> None:
         """In the child: what belongs to the daemon is closed, unused."""
-        self._loop.close()
+        self._loop.abandon()
         self._mailbox.close()
         for close in self._not_for_children:
             close()
@@ -242,7 +241,8 @@ class Supervisor:
             time.sleep(_NAP)
         self._helpers.clear()
 
-    def _hear(self) -> None:
+    def hear(self) -> None:
+        """Take what the tasks have said so far."""
         for word, task_id, text in self._mailbox.receive():
             job = self.jobs.get(task_id)
             if word == TALLY:
@@ -285,7 +285,7 @@ class Supervisor:
     def _close(self, job: Job, status: Optional[ExitStatus]) -> None:
         """A task's process has ended; of one that is no child, nobody learns how."""
         steps.reached("exited")
-        self._hear()  # what it said last may still be on its way
+        self.hear()  # what it said last may still be on its way
         self.jobs.forget(job)
         if job.pidfd is not None:
             self._loop.unwatch(job.pidfd)
@@ -306,10 +306,26 @@ class Supervisor:
         self._on_event()
 
     def _end_remains(self, job: Job) -> None:
-        if job.ending is None:
+        if job.ending is None and self._alone(job):
+            self._swept(job)
+        elif job.ending is None:
             self._run(job, Termination(job.pid, family=job.family, steps=self._endings.steps[1:]), score.REMAINS)
         elif not self._endings.under_way(job.ending):
             self._swept(job)
+
+    def _alone(self, job: Job) -> bool:
+        """Whether a process that has ended has left nobody behind, told without a look at all of the machine's.
+
+        Of whatever a child of ours has left, the topmost is a child of ours now.
+        """
+        if not (job.child and self._gets_orphans) or (job.group is not None and job.group.pids()):
+            return False
+        return not self._strangers()
+
+    def _strangers(self) -> List[int]:
+        """Children that are neither tasks nor helpers: what tasks have left behind."""
+        ours = {job.pid for job in self.jobs} | set(self._helpers)
+        return [pid for pid in children(os.getpid()) if pid not in ours]
 
     def open_sessions(self) -> List[Job]:
         """Jobs whose process may not have logged out by itself; each is returned once (contract 3.6)."""
@@ -402,10 +418,9 @@ class Supervisor:
 
     def _end_orphans(self) -> None:
         """End what ended tasks left behind: their orphans became our children (design, decision 6)."""
-        ours = {job.pid for job in self.jobs} | set(self._helpers)
-        for pid in children(os.getpid()):
+        for pid in self._strangers():
             state = processes.read_state(pid)
-            if pid in ours or pid in self._orphans or state is None or state.ended:
+            if pid in self._orphans or state is None or state.ended:
                 continue
             _log.info("Ending process %s (%s), left behind by a task that has ended", pid, state.name)
             self._orphans.add(pid)

@@ -14,8 +14,9 @@ from kojid.daemon import score, steps, worker
 from kojid.daemon.schedule.base import IsHere, Task
 from kojid.daemon.schedule.draft import Draft
 from kojid.daemon.schedule.refusals import Refusals
+from kojid.daemon.starts import Start
 from kojid.daemon.supervisor import Supervisor
-from kojid.errors import HostFault, explain
+from kojid.errors import explain
 from kojid.hub import opening
 from kojid.hub.opening import Opened, Wish
 from kojid.plugins.loader import Handlers
@@ -71,7 +72,7 @@ class Taker:
             raise
         self._forget([draft for draft in drafts if draft.task_id not in opened])
         there = [draft for draft in drafts if draft.task_id in opened]
-        return [draft.task for draft in there if self._begin(draft, opened[draft.task_id])]
+        return [draft.task for draft in self._begin(there, opened)]
 
     def _forget(self, drafts: Sequence[Draft]) -> None:
         """They are no open tasks of this host."""
@@ -149,31 +150,42 @@ class Taker:
                 steps.reached(step)
         return opened
 
-    def _begin(self, draft: Draft, opened: Opened) -> bool:
-        """Start an open task."""
-        if draft.plain and not self._make(draft, opened.info, opened=True):
-            self._let_go(draft, opened)
-            return False
-        handler = draft.handler
-        if draft.foreground:
-            _log.info("running task in foreground: %s (%s)", handler.id, handler.method)
-            handler.setManager(self._manager)
-            self._perform(handler)
-            return True
-        try:
-            self._supervisor.start(handler, handler.method, self._session.below(opened.session))
-            self.pickups.started(handler)
-        except HostFault as error:
-            score.fault(handler.method, score.HOST)
-            _log.error("no process for task %s: %s", handler.id, explain(error))
-            self.refusals.refuse(handler.id, f"this host can't start a process: {explain(error)}", opened=True)
-            self._let_go(draft, opened)
-            return False
-        return True
+    def _begin(self, drafts: Sequence[Draft], opened: Mapping[int, Opened]) -> List[Draft]:
+        """Start open tasks; returns those that were. One in the foreground is the last of its batch."""
+        made: List[Draft] = []
+        for draft in drafts:
+            if draft.plain and not self._make(draft, opened[draft.task_id].info, opened=True):
+                self._let_go(draft.task_id, opened[draft.task_id])
+            else:
+                made.append(draft)
+        starts = {draft.task_id: self._start_of(draft, opened) for draft in made if not draft.foreground}
+        self._supervisor.start(list(starts.values()))
+        for draft in made:
+            if draft.foreground:
+                _log.info("running task in foreground: %s (%s)", draft.task_id, draft.handler.method)
+                draft.handler.setManager(self._manager)
+                self._perform(draft.handler)
+            else:
+                self._look_at(starts[draft.task_id], opened[draft.task_id])
+        return [draft for draft in made if draft.foreground or starts[draft.task_id].fault is None]
 
-    def _let_go(self, draft: Draft, opened: Opened) -> None:
+    def _start_of(self, draft: Draft, opened: Mapping[int, Opened]) -> Start:
+        session = self._session.below(opened[draft.task_id].session)
+        return Start(draft.handler, draft.handler.method, session)
+
+    def _look_at(self, start: Start, opened: Opened) -> None:
+        """A task was started, or this host has no process for it, and another one may have."""
+        if start.fault is None:
+            self.pickups.started(start.handler)
+            return
+        score.fault(start.method, score.HOST)
+        _log.error("no process for task %s: %s", start.task_id, explain(start.fault))
+        self.refusals.refuse(start.task_id, f"this host can't start a process: {explain(start.fault)}", opened=True)
+        self._let_go(start.task_id, opened)
+
+    def _let_go(self, task_id: int, opened: Opened) -> None:
         """A task that was opened has been given back: its subsession goes, too."""
-        self._forget([draft])
+        self._manager.tasks.pop(task_id, None)
         if opened.session is not None:
             with contextlib.suppress(koji.GenericError):
                 self._session.logoutChild(opened.session["session-id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -17,8 +18,11 @@ import pytest
 from kojid.daemon import subjects
 from kojid.daemon.ledger import Ledger
 from kojid.daemon.loop import Loop
+from kojid.daemon.starts import Start
 from kojid.daemon.supervisor import Supervisor
-from kojid.system import processes
+from kojid.errors import HostFault
+from kojid.system import forks, processes, termination
+from kojid.system.children import children
 from tests.support import options
 
 LONG = 60.0  # seconds after which a test gives up
@@ -70,7 +74,8 @@ class Site:
         session = Session(self.directory)
         handler = Mock(id=5, method="test", spec=["id", "method", "run", "session"])
         handler.run = lambda: run(session)
-        return self.supervisor.start(handler, "test", session)
+        self.supervisor.start([Start(handler, "test", session)])
+        return self.supervisor.job_of(5)
 
     def until(self, done: Callable[[], bool]) -> None:
         deadline = time.monotonic() + LONG
@@ -100,6 +105,82 @@ def test_a_task_runs_in_a_session_of_its_own_and_its_end_is_an_event(site: Site)
     assert site.has("closed")
     assert (site.directory / "sid").read_text() == str(job.pid)
     assert site.events >= 1
+
+
+def batch(site: Site, *numbers: int) -> list[Start]:
+    """Tasks that note under their number which pipes of their daemon they have."""
+
+    def made(number: int) -> Start:
+        session = Session(site.directory)
+        handler = Mock(id=number, method="test", spec=["id", "method", "run", "session"])
+        handler.run = lambda: (site.directory / str(number)).write_text(" ".join(sorted(pipes())))
+        return Start(handler, "test", session)
+
+    return [made(number) for number in numbers]
+
+
+def pipes() -> set[str]:
+    """The pipes of this process, by their numbers in the kernel."""
+    found = set()
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            found.add(os.readlink(f"/proc/self/fd/{name}"))
+    return {one for one in found if one.startswith("pipe:")}
+
+
+def test_tasks_of_a_batch_run_and_none_keeps_a_pipe_of_another(site: Site) -> None:
+    before = pipes()
+    starts = batch(site, 6, 7, 8)
+    site.supervisor.start(starts)
+    assert [start.fault for start in starts] == [None] * 3
+    assert sorted(site.supervisor.jobs.pids()) == [6, 7, 8]
+    assert pipes() == before
+    site.until(lambda: not len(site.supervisor.jobs))
+    kept = [set((site.directory / str(number)).read_text().split()) - before for number in (6, 7, 8)]
+    assert [len(of_task) for of_task in kept] == [1, 1, 1], "the one that wakes it, of its own"
+    assert len(set.union(*kept)) == 3
+
+
+def test_a_task_that_can_not_be_started_does_not_cost_the_others_of_its_batch(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = site.ledger.save_task
+
+    def full(record: Any) -> None:
+        if record.task_id == 7:
+            raise OSError(28, "No space left on device")
+        save(record)
+
+    monkeypatch.setattr(site.ledger, "save_task", full)
+    real = forks.fork
+
+    def refuse(main: Any, *, name: str) -> int:
+        if name == "task 6":
+            raise HostFault("no process could be started for task 6")
+        return real(main, name=name)
+
+    monkeypatch.setattr(forks, "fork", refuse)
+    starts = batch(site, 6, 7, 8)
+    site.supervisor.start(starts)
+    assert [str(start.fault or "") for start in starts] == [
+        "the task can't be started: no process could be started for task 6",
+        "the task can't be started: [Errno 28] No space left on device",
+        "",
+    ]
+    site.until(lambda: not len(site.supervisor.jobs))
+    site.until(lambda: not children(os.getpid()) or site.supervisor.reap())
+    assert [site.has(str(number)) for number in (6, 7, 8)] == [False, False, True]
+
+
+def test_nobody_looks_at_all_processes_of_the_machine_when_a_task_leaves_none(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    monkeypatch.setattr(termination, "snapshot", lambda: looks.append(1) or {})
+    site.start(lambda session: None)
+    site.until(lambda: not site.supervisor.busy())
+    assert site.has("closed")
+    assert not looks
 
 
 def test_a_task_leaves_its_session_to_the_daemon_that_has_heard_of_its_end(site: Site) -> None:
