@@ -113,6 +113,7 @@ class Cycle:
         Raises:
             koji.tasks.ServerRestart: a restart is due and nothing is open any more.
         """
+        self._supervisor.hear()
         whole = whole or self._state.host is None or self._buildroots_stray()
         expected = self._expect()
         known = bool(self._state.tasks or len(self._supervisor.jobs))
@@ -127,7 +128,7 @@ class Cycle:
         self._state.tasks = {task["id"]: task for task in tasks}
         if sight.buildroots is not None:
             self._housekeeping.update(sight.buildroots, self._state.tasks)
-        self._update_tasks(tasks)
+        self._update_tasks(tasks, whole=whole)
         return self._take(self._report(expected, sight))
 
     def _sessions_to_close(self) -> Tuple[int, ...]:
@@ -148,15 +149,19 @@ class Cycle:
         return self._scheduler.light
 
     def _expect(self) -> Optional[Plan]:
-        """How this host most likely is: as at the last look, without the tasks whose processes have ended since."""
+        """How this host most likely is: as at the last look, without the tasks that have ended since."""
         if self._state.host is None:
             return None
-        tasks = [row for task_id, row in self._state.tasks.items() if self._supervisor.job_of(task_id) is not None]
+        tasks = [row for task_id, row in self._state.tasks.items() if self._is_open(task_id)]
         now = self._situation(self._state.host, tasks)
         ready = self._admission.expects(now)
         return self._scheduler.plan(now.task_load, ready, admission.places(self._options, now.waiting))
 
-    def _update_tasks(self, tasks: Sequence[Mapping[str, Any]]) -> None:
+    def _is_open(self, task_id: int) -> bool:
+        job = self._supervisor.job_of(task_id)
+        return job is not None and not job.over
+
+    def _update_tasks(self, tasks: Sequence[Mapping[str, Any]], *, whole: bool) -> None:
         """Wake, free and end tasks as the hub's list says (contract 4.5, updateTasks)."""
         if len(self._supervisor.jobs):
             _log.info("pids: %s", self._supervisor.jobs.pids())
@@ -171,7 +176,9 @@ class Cycle:
             elif task.get("alert"):
                 self._supervisor.wake(job)
         self._settle(stale)
-        self._end_lost([job for job in self._supervisor.jobs if job.task_id not in self._state.tasks])
+        self._supervisor.hear()
+        gone = [job for job in self._supervisor.jobs if job.task_id not in self._state.tasks]
+        self._end_lost([job for job in gone if whole or not job.over])  # between beats it is given the time to leave
         self._supervisor.look_around()
         self._limits.check(self._state.tasks)
 
@@ -221,7 +228,7 @@ class Cycle:
         ready = self._judge()
         now = self._now()
         plan = self._scheduler.plan(now.task_load, ready, admission.places(self._options, now.waiting))
-        if plan != expected:
+        if not plan.is_answered_by(expected):
             sight = self._scheduler.ask(self._scheduler.correction(plan), plan)
         if self._state.restart_pending:
             self._make_way()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Dict, Iterable, Iterator, Optional, Sequence, Tuple
 
 from kojid.config.options import Options
@@ -46,6 +46,13 @@ class Plan:
     def differs_from(self, told: Plan) -> bool:
         """Whether the hub has to be told, since it knows something else."""
         return (self.load, self.ready, self.places) != (told.load, told.ready, told.places)
+
+    def is_answered_by(self, told: Optional[Plan]) -> bool:
+        """Whether what the hub was told, and then said, will do.
+
+        A load that has become less will: a task has just ended, and the end of its process brings the next report.
+        """
+        return told is not None and replace(told, load=self.load) == self and self.load <= told.load
 
 
 class Scheduler:

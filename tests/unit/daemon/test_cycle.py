@@ -88,7 +88,7 @@ class Site:
         self.taker.take.side_effect = take
 
     def runs(self, task_id: int) -> Mock:
-        self.jobs[task_id] = Mock(task_id=task_id, pid=1000 + task_id, ending=None)
+        self.jobs[task_id] = Mock(task_id=task_id, pid=1000 + task_id, ending=None, over=False)
         return self.jobs[task_id]
 
 
@@ -214,6 +214,42 @@ def test_processes_of_tasks_that_are_no_longer_ours_are_ended(site: Site, info: 
     site.session.getTaskInfo.return_value = [info]
     site.cycle.run()
     assert site.supervisor.end.call_args_list == ([((job,),)] if ended else [])
+
+
+def test_a_process_whose_task_is_known_to_be_over_is_asked_about_at_a_beat_only(site: Site) -> None:
+    site.cycle.run()
+    job = site.runs(1)
+    job.over = True
+    site.session.getTaskInfo.return_value = [{"id": 1, "state": koji.TASK_STATES["CLOSED"], "host_id": 3}]
+    site.cycle.run(whole=False)
+    site.session.getTaskInfo.assert_not_called()
+    site.cycle.run()
+    site.session.getTaskInfo.assert_called_once_with([1])
+
+
+def test_the_end_of_a_task_that_its_process_has_told_of_is_foreseen(site: Site) -> None:
+    job = site.runs(1)
+    site.tasks = [row(1)]
+    site.cycle.run()
+    job.over = True
+    site.tasks = []
+    site.cycle.run(whole=False)
+    assert [report.load for report in site.reports] == [1.5, 0]
+
+
+def test_a_load_that_has_become_less_meanwhile_is_told_by_the_next_report(site: Site) -> None:
+    site.runs(1)
+    site.runs(2)
+    site.tasks = [row(1, weight=0.5), row(2, weight=0.5)]
+    site.cycle.run()
+    asked = len(site.asked)
+    site.tasks = [row(1, weight=0.5)]  # the hub has it closed, its process has not said so yet
+    site.session.getTaskInfo.return_value = [{"id": 2, "state": koji.TASK_STATES["CLOSED"], "host_id": 3}]
+    site.cycle.run(whole=False)
+    assert len(site.asked) == asked + 1
+    del site.jobs[2]
+    site.cycle.run(whole=False)
+    assert site.reports[-1].load == 0.5
 
 
 def test_a_process_that_is_being_ended_is_not_asked_about_again(site: Site) -> None:
