@@ -184,11 +184,8 @@ class Ledger:
     @staticmethod
     def _append(path: Path, line: str) -> None:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC
-        descriptor = os.open(path, flags, _MODE)
-        try:
-            os.write(descriptor, f"{line}\n".encode())
-        finally:
-            os.close(descriptor)
+        with open(os.open(path, flags, _MODE), "a", encoding="utf-8") as out:
+            out.write(f"{line}\n")
 
     @staticmethod
     def _write(path: Path, text: str) -> None:

@@ -101,10 +101,8 @@ def _reserve() -> Iterator[Callable[[], None]]:
     """Keep some file descriptors: a handler that uses up all others can still be told to the hub."""
     with contextlib.ExitStack() as kept:
         with contextlib.suppress(OSError):
-            one = os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC)
-            kept.callback(os.close, one)
-            for _ in range(_RESERVED - 1):
-                kept.callback(os.close, os.dup(one))
+            for _ in range(_RESERVED):
+                kept.callback(os.close, os.open(os.devnull, os.O_RDONLY | os.O_CLOEXEC))
         yield kept.close
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import resource
 import stat
 from pathlib import Path
 
@@ -38,6 +39,16 @@ def test_what_is_saved_is_read_again(ledger: Ledger) -> None:
     assert ledger.tasks() == [TASK]
     assert ledger.outcome(5) == outcome
     assert ledger.buildroots(5) == [11, 12]
+
+
+def test_a_buildroot_of_which_only_a_part_can_be_noted_is_an_error(ledger: Ledger) -> None:
+    limit, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3, most))  # as a disk that has room for three bytes
+    try:
+        with pytest.raises(OSError, match="File too large"):
+            ledger.add_buildroot(5, 12345)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, most))
 
 
 def test_nothing_of_a_forgotten_task_stays(ledger: Ledger) -> None:
