@@ -6,7 +6,8 @@ daemon writes to next, and between two forks it would write to the same ones aga
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable, Optional, Sequence
+import functools
+from typing import Any, Callable, Optional, Sequence
 
 from kojid.daemon import steps
 from kojid.daemon.gate import Gate
@@ -20,7 +21,6 @@ class Start:
 
     Args:
         handler: the task's.
-        method: the task's.
         session: its subsession, which the daemon forgets as soon as the process is there.
 
     Attributes:
@@ -29,9 +29,8 @@ class Start:
         fault: why it can't be started.
     """
 
-    def __init__(self, handler: Any, method: str, session: Any) -> None:
+    def __init__(self, handler: Any, session: Any) -> None:
         self.handler = handler
-        self.method = method
         self.session = session
         self.group: Optional[Group] = None
         self.pid: Optional[int] = None
@@ -43,6 +42,11 @@ class Start:
         """The hub's id."""
         return int(self.handler.id)
 
+    @property
+    def method(self) -> str:
+        """The task's method."""
+        return str(self.handler.method)
+
     def prepare(self, group: Optional[Group]) -> None:
         """Make what has to be there before the fork."""
         self.group = group
@@ -51,19 +55,12 @@ class Start:
         except OSError as error:
             self.fail(error)
 
-    def fork(self, abandon: Callable[[], None], main: Callable[[], None]) -> None:
-        """Fork a process that calls `abandon`, waits at the gate, and calls `main` if it is let through."""
-        gate = self._gate
-        if gate is None:
+    def fork(self, main: Callable[[], None]) -> None:
+        """Fork a process that calls `main`, if there is a gate for it to wait at."""
+        if self._gate is None:
             return
-
-        def run() -> None:
-            abandon()
-            if gate.passed():
-                main()
-
         try:
-            self.pid = forks.fork(run, name=f"task {self.task_id}")
+            self.pid = forks.fork(main, name=f"task {self.task_id}")
         except HostFault as error:
             self.fail(error)
         else:
@@ -73,6 +70,10 @@ class Start:
         """It can't be started."""
         self.fault = HostFault(f"the task can't be started: {error}")
         self.fault.__cause__ = error
+
+    def passed(self) -> bool:
+        """In the process: wait at the gate; whether it was let through."""
+        return self._gate is not None and self._gate.passed()
 
     def let_go(self) -> None:
         """Let the process go on."""
@@ -96,18 +97,14 @@ def fork_all(starts: Sequence[Start], abandon: Callable[[], None], main: Callabl
         main: called in each process that is let through its gate.
     """
     for start in starts:
-        others = [other for other in starts if other is not start]
-        start.fork(_abandoner(abandon, others), _caller(main, start))
+        start.fork(functools.partial(_enter, start, starts, abandon, main))
 
 
-def _abandoner(abandon: Callable[[], None], others: Iterable[Start]) -> Callable[[], None]:
-    def run() -> None:
-        for other in others:
+def _enter(start: Start, starts: Sequence[Start], abandon: Callable[[], None], main: Callable[[Start], None]) -> None:
+    """In the process of one of them."""
+    for other in starts:
+        if other is not start:
             other.leave()  # its gate is not this process's
-        abandon()
-
-    return run
-
-
-def _caller(main: Callable[[Start], None], start: Start) -> Callable[[], None]:
-    return lambda: main(start)
+    abandon()
+    if start.passed():
+        main(start)

@@ -94,33 +94,36 @@ class Supervisor:
                 desks = {start.task_id: Desk(self._ledger, start.task_id) for start in starts}
                 fork_all(starts, self._abandon, lambda start: self._main(start, desks[start.task_id]))
                 for start in starts:
-                    self._release(start)
+                    if start.pid is not None:
+                        self._release(start, start.pid)
             finally:
                 for start in starts:
-                    start.leave()
-                    start.session._forget()
+                    self._put_away(start)
 
     def _main(self, start: Start, desk: Desk) -> None:
         """In the task's process."""
         _join(start.group)
         worker.main(start.handler, start.session, self._options, desk)
 
-    def _release(self, start: Start) -> None:
+    def _release(self, start: Start, pid: int) -> None:
         """Let a process go on that waits at its gate, once it is on record."""
         try:
-            job = None if start.pid is None else self._record(start, start.pid)
+            job = self._record(start, pid)
         except (OSError, HostFault) as error:
             start.fail(error)
-            job = None
-        if job is None:
-            if start.group is not None:
-                self._endings.remove(start.group)
             return
         steps.reached("recorded")
         self._adopt(job)
         score.began(start.method)
         start.let_go()
         steps.reached("released")
+
+    def _put_away(self, start: Start) -> None:
+        """What a start has used goes; so does the control group of one that has failed."""
+        start.leave()
+        start.session._forget()
+        if start.fault is not None and start.group is not None:
+            self._endings.remove(start.group)
 
     def _record(self, start: Start, pid: int) -> Job:
         """Write down what is about to run. Raises OSError."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Sequence
 
 import koji
 import koji.tasks
@@ -68,16 +68,16 @@ class Taker:
         try:
             opened = self._open(drafts)
         except BaseException:
-            self._forget(drafts)
+            self._forget(draft.task_id for draft in drafts)
             raise
-        self._forget([draft for draft in drafts if draft.task_id not in opened])
+        self._forget(draft.task_id for draft in drafts if draft.task_id not in opened)
         there = [draft for draft in drafts if draft.task_id in opened]
         return [draft.task for draft in self._begin(there, opened)]
 
-    def _forget(self, drafts: Sequence[Draft]) -> None:
+    def _forget(self, task_ids: Iterable[int]) -> None:
         """They are no open tasks of this host."""
-        for draft in drafts:
-            self._manager.tasks.pop(draft.task_id, None)
+        for task_id in task_ids:
+            self._manager.tasks.pop(task_id, None)
 
     def _drafts(self, tasks: Sequence[Task], host: Mapping[str, Any]) -> Iterator[Draft]:
         """The tasks that this host wants, one by one; those that it has to look at first it looks at by one call."""
@@ -152,26 +152,28 @@ class Taker:
 
     def _begin(self, drafts: Sequence[Draft], opened: Mapping[int, Opened]) -> List[Draft]:
         """Start open tasks; returns those that were. One in the foreground is the last of its batch."""
-        made: List[Draft] = []
-        for draft in drafts:
-            if draft.plain and not self._make(draft, opened[draft.task_id].info, opened=True):
-                self._let_go(draft.task_id, opened[draft.task_id])
-            else:
-                made.append(draft)
-        starts = {draft.task_id: self._start_of(draft, opened) for draft in made if not draft.foreground}
-        self._supervisor.start(list(starts.values()))
+        made = [draft for draft in drafts if self._is_made(draft, opened[draft.task_id])]
+        starts = [self._start_of(draft, opened[draft.task_id]) for draft in made if not draft.foreground]
+        self._supervisor.start(starts)
+        for start in starts:
+            self._look_at(start, opened[start.task_id])
         for draft in made:
             if draft.foreground:
                 _log.info("running task in foreground: %s (%s)", draft.task_id, draft.handler.method)
                 draft.handler.setManager(self._manager)
                 self._perform(draft.handler)
-            else:
-                self._look_at(starts[draft.task_id], opened[draft.task_id])
-        return [draft for draft in made if draft.foreground or starts[draft.task_id].fault is None]
+        failed = {start.task_id for start in starts if start.fault is not None}
+        return [draft for draft in made if draft.task_id not in failed]
 
-    def _start_of(self, draft: Draft, opened: Mapping[int, Opened]) -> Start:
-        session = self._session.below(opened[draft.task_id].session)
-        return Start(draft.handler, draft.handler.method, session)
+    def _is_made(self, draft: Draft, opened: Opened) -> bool:
+        """Whether an open task has its handler; one whose handler can't be made is given back."""
+        if not draft.plain or self._make(draft, opened.info, opened=True):
+            return True
+        self._let_go(draft.task_id, opened)
+        return False
+
+    def _start_of(self, draft: Draft, opened: Opened) -> Start:
+        return Start(draft.handler, self._session.below(opened.session))
 
     def _look_at(self, start: Start, opened: Opened) -> None:
         """A task was started, or this host has no process for it, and another one may have."""
@@ -185,7 +187,7 @@ class Taker:
 
     def _let_go(self, task_id: int, opened: Opened) -> None:
         """A task that was opened has been given back: its subsession goes, too."""
-        self._manager.tasks.pop(task_id, None)
+        self._forget([task_id])
         if opened.session is not None:
             with contextlib.suppress(koji.GenericError):
                 self._session.logoutChild(opened.session["session-id"])

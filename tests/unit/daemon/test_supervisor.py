@@ -74,7 +74,7 @@ class Site:
         session = Session(self.directory)
         handler = Mock(id=5, method="test", spec=["id", "method", "run", "session"])
         handler.run = lambda: run(session)
-        self.supervisor.start([Start(handler, "test", session)])
+        self.supervisor.start([Start(handler, session)])
         return self.supervisor.job_of(5)
 
     def until(self, done: Callable[[], bool]) -> None:
@@ -114,7 +114,7 @@ def batch(site: Site, *numbers: int) -> list[Start]:
         session = Session(site.directory)
         handler = Mock(id=number, method="test", spec=["id", "method", "run", "session"])
         handler.run = lambda: (site.directory / str(number)).write_text(" ".join(sorted(pipes())))
-        return Start(handler, "test", session)
+        return Start(handler, session)
 
     return [made(number) for number in numbers]
 
